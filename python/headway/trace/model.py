@@ -169,7 +169,7 @@ class Trace:
 
     meta: Meta
     agents: Agents
-    positions: NDArray[np.int32] | NDArray[np.float64]
+    positions: NDArray[Any]
     calls: Calls = field(repr=False)
 
     @property
