@@ -1,0 +1,183 @@
+//! What can be wrong with a call; one variant, one sentence.
+
+use alloc::string::String;
+use core::fmt;
+
+use crate::ids::{AgentId, Step};
+use crate::metric::PositionFault;
+
+/// Why a call was refused. A refused call has changed nothing.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// No agent with this id has ever joined.
+    UnknownAgent {
+        /// The id as given.
+        agent: i64,
+        /// Number of agents that ever joined.
+        agents: u32,
+    },
+    /// The agent has left.
+    AgentLeft {
+        /// Who.
+        agent: AgentId,
+        /// Its clock when it left.
+        clock: Step,
+    },
+    /// An agent stands twice in one batch.
+    Duplicate {
+        /// Who.
+        agent: AgentId,
+    },
+    /// Asked to start an agent that waits for another.
+    Blocked {
+        /// Who.
+        agent: AgentId,
+        /// Its clock.
+        clock: Step,
+        /// The witness it waits for, if it is itself blocked rather than a member of its cluster.
+        witness: Option<(AgentId, Step)>,
+    },
+    /// Asked to start, or to remove, an agent that is executing a step.
+    Running {
+        /// Who.
+        agent: AgentId,
+        /// The step it is executing.
+        clock: Step,
+    },
+    /// Asked to finish a step of an agent that is executing none.
+    NotRunning {
+        /// Who.
+        agent: AgentId,
+        /// Its clock.
+        clock: Step,
+    },
+    /// A batch holds only a part of a cluster.
+    PartialCluster {
+        /// A member that is in the batch.
+        agent: AgentId,
+        /// Number of members in the batch.
+        given: u32,
+        /// Number of members of the cluster.
+        size: u32,
+    },
+    /// A move longer than the agent's speed.
+    OverSpeed {
+        /// Who.
+        agent: AgentId,
+        /// In which step.
+        clock: Step,
+        /// Distance from the old to the new position.
+        distance: f64,
+        /// The agent's speed.
+        speed: f64,
+    },
+    /// A position that cannot be used.
+    BadPosition {
+        /// Who; for one about to join, the id it would get.
+        agent: AgentId,
+        /// The position as given.
+        position: [f64; 2],
+        /// What is wrong.
+        fault: PositionFault,
+    },
+    /// A sight, reach or speed that cannot be used.
+    BadFootprint {
+        /// Who; for one about to join, the id it would get.
+        agent: AgentId,
+        /// Which of the three.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// The demand it fails.
+        demand: &'static str,
+    },
+    /// Somebody may already have read what the newcomer could affect.
+    JoinsTooEarly {
+        /// The id it would get.
+        agent: AgentId,
+        /// The step asked for.
+        step: Step,
+        /// The earliest step at which it may join there.
+        earliest: Step,
+    },
+    /// A number of agents, steps or worlds beyond what fits.
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many fit.
+        limit: u32,
+    },
+    /// A bug of this crate: a re-derived fact disagrees with the stored one.
+    Invariant {
+        /// The disagreement.
+        what: String,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownAgent { agent, agents } => {
+                write!(f, "no agent {agent}: {agents} agents have joined, numbered from 0")
+            }
+            Self::AgentLeft { agent, clock } => {
+                write!(f, "agent {agent} has left; it had finished the steps before {clock}")
+            }
+            Self::Duplicate { agent } => write!(f, "agent {agent} stands twice in one batch"),
+            Self::Blocked { agent, clock, witness: Some((witness, until)) } => write!(
+                f,
+                "agent {agent} may not start step {clock} yet: it waits for agent {witness}, at \
+                 least until that one has reached step {until}"
+            ),
+            Self::Blocked { agent, clock, witness: None } => write!(
+                f,
+                "agent {agent} may not start step {clock} yet: a member of its cluster is blocked"
+            ),
+            Self::Running { agent, clock } => {
+                write!(f, "agent {agent} is executing step {clock}; finish that step first")
+            }
+            Self::NotRunning { agent, clock } => write!(
+                f,
+                "agent {agent} is not executing a step (its next is {clock}); start it before \
+                 finishing it, and finish each step once"
+            ),
+            Self::PartialCluster { agent, given, size } => write!(
+                f,
+                "agent {agent} belongs to a cluster of {size} agents, of which the batch holds \
+                 {given}; a cluster starts and finishes its step in one batch"
+            ),
+            Self::OverSpeed { agent, clock, distance, speed } => write!(
+                f,
+                "agent {agent} moved {distance} in step {clock}, its speed is {speed}; declare a \
+                 larger speed, or let it leave and join again at the new place"
+            ),
+            Self::BadPosition { agent, position: [x, y], fault } => {
+                write!(f, "agent {agent} cannot stand at ({x}, {y}): ")?;
+                match fault {
+                    PositionFault::NotFinite => f.write_str("the coordinates must be finite"),
+                    PositionFault::TooFar(limit) => {
+                        write!(f, "coordinates lie between -{limit} and {limit}")
+                    }
+                    PositionFault::OutsideWrap(size) => write!(
+                        f,
+                        "the world wraps around at {size}, so the coordinate must be at least 0 \
+                         and below {size}"
+                    ),
+                }
+            }
+            Self::BadFootprint { agent, what, value, demand } => {
+                write!(f, "the {what} of agent {agent} is {value}, it must be {demand}")
+            }
+            Self::JoinsTooEarly { agent, step, earliest } => write!(
+                f,
+                "agent {agent} cannot join at step {step}: others may already have read what it \
+                 could affect; the earliest step it can join there is {earliest}"
+            ),
+            Self::TooMany { what, limit } => write!(f, "too many {what}: at most {limit} fit"),
+            Self::Invariant { what } => write!(f, "{what}; this is a bug of Headway"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}

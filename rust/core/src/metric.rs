@@ -1,0 +1,275 @@
+//! Positions and the distance between them: integer tiles ([`Grid`]) or real coordinates
+//! ([`Plane`]), each with an optional wrap-around.
+//!
+//! On a grid every comparison is exact: distances are whole numbers, and Euclidean ones are
+//! compared as squares. On a plane a comparison leans to the safe side by [`Plane::SLACK`], so that
+//! rounding can make somebody wait who need not, but never let somebody go who must not.
+
+use core::fmt::Debug;
+
+/// How the gaps on the two axes make a distance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// The larger gap: a square of tiles around an agent. The default on grids.
+    Chebyshev,
+    /// The sum of the gaps: steps to the four neighbours.
+    Manhattan,
+    /// The straight line.
+    Euclidean,
+}
+
+/// Why a position cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PositionFault {
+    /// A coordinate is NaN or infinite.
+    NotFinite,
+    /// A coordinate is beyond the limit, in either direction.
+    TooFar(f64),
+    /// A coordinate lies outside `0 <= x < size` of a world whose borders are joined.
+    OutsideWrap(f64),
+}
+
+/// A plane of positions with a distance.
+pub trait Space {
+    /// One coordinate.
+    type Coord: Copy + Debug + PartialEq + PartialOrd;
+
+    /// Relative rounding error of a distance; 0 where distances are exact.
+    const SLACK: f64;
+
+    /// Tells why a position cannot be used, if it cannot.
+    ///
+    /// # Errors
+    /// The first fault found.
+    fn check(&self, p: [Self::Coord; 2]) -> Result<(), PositionFault>;
+
+    /// The coordinate as a real number, for messages.
+    fn real(x: Self::Coord) -> f64;
+
+    /// The distance of two positions.
+    fn distance(&self, p: [Self::Coord; 2], q: [Self::Coord; 2]) -> f64;
+
+    /// Whether two positions are at most `bound` apart, in doubt yes.
+    fn within(&self, p: [Self::Coord; 2], q: [Self::Coord; 2], bound: f64) -> bool;
+
+    /// The cell of side `1 << log2_cell` that holds `x`, counted from the origin.
+    fn cell(x: Self::Coord, log2_cell: i32) -> i64;
+
+    /// Whether any position with cells in `lo..hi` (each axis, in units of `1 << log2_cell`) may
+    /// be within `bound` of `p`.
+    fn box_within(
+        &self,
+        p: [Self::Coord; 2],
+        lo: [i64; 2],
+        hi: [i64; 2],
+        log2_cell: i32,
+        bound: f64,
+    ) -> bool;
+}
+
+/// Integer tiles.
+#[derive(Clone, Copy, Debug)]
+pub struct Grid {
+    metric: Metric,
+    wrap: Option<[i32; 2]>,
+}
+
+impl Grid {
+    /// Coordinates lie within `-LIMIT..=LIMIT`, so that squares of distances fit 64 bits.
+    pub const LIMIT: i32 = 1 << 30;
+
+    /// A grid; `wrap` gives its size where the borders are joined. `None` where a size is not
+    /// within `1..=LIMIT`.
+    #[must_use]
+    pub fn new(metric: Metric, wrap: Option<[i32; 2]>) -> Option<Self> {
+        let fits = wrap.is_none_or(|w| w.iter().all(|s| (1..=Self::LIMIT).contains(s)));
+        fits.then_some(Self { metric, wrap })
+    }
+
+    fn gap(&self, axis: usize, x: i32, y: i32) -> u32 {
+        let direct = x.abs_diff(y);
+        match self.wrap {
+            Some(size) => direct.min(size[axis].unsigned_abs().saturating_sub(direct)),
+            None => direct,
+        }
+    }
+
+    fn gap_to_interval(&self, axis: usize, x: i32, lo: i64, hi: i64) -> u32 {
+        let x = i64::from(x);
+        let direct = (lo - x).max(x - hi).max(0);
+        let gap = match self.wrap {
+            // Past the border on the one side and back in on the other.
+            Some(size) => {
+                let size = i64::from(size[axis]);
+                direct.min((x + size - hi.min(size - 1)).max(0)).min((lo.max(0) + size - x).max(0))
+            }
+            None => direct,
+        };
+        gap as u32
+    }
+
+    fn gaps_within(&self, dx: u32, dy: u32, bound: f64) -> bool {
+        match self.metric {
+            Metric::Chebyshev => f64::from(dx.max(dy)) <= bound,
+            Metric::Manhattan => f64::from(dx) + f64::from(dy) <= bound,
+            Metric::Euclidean => {
+                // Bounds are whole numbers here; beyond 2^32 every pair is within.
+                let (dx, dy) = (u64::from(dx), u64::from(dy));
+                bound >= 0.0
+                    && (bound >= 4_294_967_296.0
+                        || dx * dx + dy * dy <= (bound as u64) * (bound as u64))
+            }
+        }
+    }
+}
+
+impl Space for Grid {
+    type Coord = i32;
+    const SLACK: f64 = 0.0;
+
+    fn check(&self, p: [i32; 2]) -> Result<(), PositionFault> {
+        for (axis, &x) in p.iter().enumerate() {
+            if !(-Self::LIMIT..=Self::LIMIT).contains(&x) {
+                return Err(PositionFault::TooFar(f64::from(Self::LIMIT)));
+            }
+            if let Some(size) = self.wrap
+                && !(0..size[axis]).contains(&x)
+            {
+                return Err(PositionFault::OutsideWrap(f64::from(size[axis])));
+            }
+        }
+        Ok(())
+    }
+
+    fn real(x: i32) -> f64 {
+        f64::from(x)
+    }
+
+    fn distance(&self, p: [i32; 2], q: [i32; 2]) -> f64 {
+        let (dx, dy) = (self.gap(0, p[0], q[0]), self.gap(1, p[1], q[1]));
+        norm(self.metric, f64::from(dx), f64::from(dy))
+    }
+
+    fn within(&self, p: [i32; 2], q: [i32; 2], bound: f64) -> bool {
+        self.gaps_within(self.gap(0, p[0], q[0]), self.gap(1, p[1], q[1]), bound)
+    }
+
+    fn cell(x: i32, log2_cell: i32) -> i64 {
+        i64::from(x) >> log2_cell
+    }
+
+    fn box_within(
+        &self,
+        p: [i32; 2],
+        lo: [i64; 2],
+        hi: [i64; 2],
+        log2_cell: i32,
+        bound: f64,
+    ) -> bool {
+        let gap = |axis: usize| {
+            let (lo, hi) = (lo[axis] << log2_cell, (hi[axis] << log2_cell) - 1);
+            self.gap_to_interval(axis, p[axis], lo, hi)
+        };
+        self.gaps_within(gap(0), gap(1), bound)
+    }
+}
+
+/// Real coordinates.
+#[derive(Clone, Copy, Debug)]
+pub struct Plane {
+    metric: Metric,
+    wrap: Option<[f64; 2]>,
+}
+
+impl Plane {
+    /// Coordinates lie within `-LIMIT..=LIMIT`, where a rounding error is still small against the
+    /// slack of a bound of about 1.
+    pub const LIMIT: f64 = 1e8;
+
+    /// A plane; `wrap` gives its size where the borders are joined. `None` where a size is not
+    /// positive and at most `LIMIT`.
+    #[must_use]
+    pub fn new(metric: Metric, wrap: Option<[f64; 2]>) -> Option<Self> {
+        let fits = wrap.is_none_or(|w| w.iter().all(|&s| s > 0.0 && s <= Self::LIMIT));
+        fits.then_some(Self { metric, wrap })
+    }
+
+    fn gap(&self, axis: usize, x: f64, y: f64) -> f64 {
+        let direct = (x - y).abs();
+        self.wrap.map_or(direct, |size| direct.min((size[axis] - direct).max(0.0)))
+    }
+
+    fn gap_to_interval(&self, axis: usize, x: f64, lo: f64, hi: f64) -> f64 {
+        let direct = (lo - x).max(x - hi).max(0.0);
+        self.wrap.map_or(direct, |size| {
+            let size = size[axis];
+            direct.min((x + size - hi.min(size)).max(0.0)).min((lo.max(0.0) + size - x).max(0.0))
+        })
+    }
+
+    fn leaning(bound: f64) -> f64 {
+        bound + bound.abs() * Self::SLACK
+    }
+}
+
+impl Space for Plane {
+    type Coord = f64;
+    const SLACK: f64 = 1e-7;
+
+    fn check(&self, p: [f64; 2]) -> Result<(), PositionFault> {
+        for (axis, &x) in p.iter().enumerate() {
+            if !x.is_finite() {
+                return Err(PositionFault::NotFinite);
+            }
+            if x.abs() > Self::LIMIT {
+                return Err(PositionFault::TooFar(Self::LIMIT));
+            }
+            if let Some(size) = self.wrap
+                && !(0.0..size[axis]).contains(&x)
+            {
+                return Err(PositionFault::OutsideWrap(size[axis]));
+            }
+        }
+        Ok(())
+    }
+
+    fn real(x: f64) -> f64 {
+        x
+    }
+
+    fn distance(&self, p: [f64; 2], q: [f64; 2]) -> f64 {
+        norm(self.metric, self.gap(0, p[0], q[0]), self.gap(1, p[1], q[1]))
+    }
+
+    fn within(&self, p: [f64; 2], q: [f64; 2], bound: f64) -> bool {
+        self.distance(p, q) <= Self::leaning(bound)
+    }
+
+    fn cell(x: f64, log2_cell: i32) -> i64 {
+        libm::floor(libm::ldexp(x, -log2_cell)) as i64
+    }
+
+    fn box_within(
+        &self,
+        p: [f64; 2],
+        lo: [i64; 2],
+        hi: [i64; 2],
+        log2_cell: i32,
+        bound: f64,
+    ) -> bool {
+        let gap = |axis: usize| {
+            let lo = libm::ldexp(lo[axis] as f64, log2_cell);
+            let hi = libm::ldexp(hi[axis] as f64, log2_cell);
+            self.gap_to_interval(axis, p[axis], lo, hi)
+        };
+        norm(self.metric, gap(0), gap(1)) <= Self::leaning(bound)
+    }
+}
+
+fn norm(metric: Metric, dx: f64, dy: f64) -> f64 {
+    match metric {
+        Metric::Chebyshev => dx.max(dy),
+        Metric::Manhattan => dx + dy,
+        Metric::Euclidean => libm::sqrt(dx * dx + dy * dy),
+    }
+}

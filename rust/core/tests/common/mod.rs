@@ -1,0 +1,146 @@
+//! A small seeded generator, random worlds, and the slow twin: the rules written out over all
+//! pairs, with nothing stored but positions, clocks and who is running.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+
+use headway_core::{AgentId, Footprint, Metric, Rule, Step, World};
+
+/// SplitMix64: one integer makes every choice of a test.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `n`.
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    pub fn chance(&mut self, one_in: u64) -> bool {
+        self.below(one_in) == 0
+    }
+
+    pub fn between(&mut self, lo: i64, hi: i64) -> i64 {
+        lo + self.below((hi - lo + 1) as u64) as i64
+    }
+
+    pub fn unit(&mut self) -> f64 {
+        self.below(1 << 53) as f64 / (1_u64 << 53) as f64
+    }
+
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            items.swap(i, self.below(i as u64 + 1) as usize);
+        }
+    }
+}
+
+pub const METRICS: [Metric; 3] = [Metric::Chebyshev, Metric::Manhattan, Metric::Euclidean];
+
+/// Distance in plain real arithmetic, independent of the crate's.
+pub fn distance(metric: Metric, wrap: Option<[f64; 2]>, p: [f64; 2], q: [f64; 2]) -> f64 {
+    let gap = |i: usize| {
+        let direct = (p[i] - q[i]).abs();
+        wrap.map_or(direct, |w| direct.min(w[i] - direct))
+    };
+    match metric {
+        Metric::Chebyshev => gap(0).max(gap(1)),
+        Metric::Manhattan => gap(0) + gap(1),
+        Metric::Euclidean => gap(0).hypot(gap(1)),
+    }
+}
+
+#[derive(Clone)]
+pub struct TwinAgent {
+    pub position: [f64; 2],
+    pub footprint: Footprint,
+    pub world: World,
+    pub clock: Step,
+    pub running: bool,
+    pub present: bool,
+}
+
+/// The slow twin.
+pub struct Twin {
+    pub rule: Rule,
+    pub metric: Metric,
+    pub wrap: Option<[f64; 2]>,
+    pub agents: Vec<TwinAgent>,
+    /// The compatibility rule uses the largest of the first agents' footprints for all.
+    pub widest: Footprint,
+}
+
+impl Twin {
+    pub fn blocks(&self, a: usize, b: usize) -> bool {
+        let (a, b) = (&self.agents[a], &self.agents[b]);
+        if !b.present || a.world != b.world || b.clock >= a.clock {
+            return false;
+        }
+        let lag = f64::from(a.clock - b.clock);
+        let bound = match self.rule {
+            Rule::Conservative => {
+                a.footprint.sight.max(a.footprint.speed)
+                    + b.footprint.reach
+                    + (lag - 1.0) * b.footprint.speed
+            }
+            Rule::Compatibility => {
+                let all = &self.widest;
+                all.sight.max(all.reach) + all.reach + lag * all.speed
+            }
+        };
+        distance(self.metric, self.wrap, a.position, b.position) <= bound
+    }
+
+    pub fn blockers(&self, a: usize) -> Vec<AgentId> {
+        (0..self.agents.len()).filter(|&b| self.blocks(a, b)).map(|b| AgentId(b as u32)).collect()
+    }
+
+    fn coupled(&self, a: usize, b: usize) -> bool {
+        let (a, b) = (&self.agents[a], &self.agents[b]);
+        let bound = self.widest.sight.max(self.widest.reach) + self.widest.reach;
+        a.present
+            && b.present
+            && a.world == b.world
+            && a.clock == b.clock
+            && distance(self.metric, self.wrap, a.position, b.position) <= bound
+    }
+
+    /// The cluster of an agent among all present agents of its step.
+    pub fn cluster(&self, a: usize) -> Vec<usize> {
+        if self.rule == Rule::Conservative {
+            return vec![a];
+        }
+        let mut members = vec![a];
+        let mut at = 0;
+        while at < members.len() {
+            for b in 0..self.agents.len() {
+                if !members.contains(&b) && self.coupled(members[at], b) {
+                    members.push(b);
+                }
+            }
+            at += 1;
+        }
+        members.sort_unstable();
+        members
+    }
+
+    /// Everybody who may start now, by id.
+    pub fn ready(&self) -> Vec<AgentId> {
+        (0..self.agents.len())
+            .filter(|&a| {
+                self.agents[a].present
+                    && self
+                        .cluster(a)
+                        .iter()
+                        .all(|&m| !self.agents[m].running && self.blockers(m).is_empty())
+            })
+            .map(|a| AgentId(a as u32))
+            .collect()
+    }
+}
