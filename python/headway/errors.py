@@ -1,15 +1,160 @@
-"""Every exception Headway raises, in one tree.
+"""Every exception Headway raises on purpose, in one tree.
 
 The message of each says what is wrong, where (file, agent, step), the limit that was passed and
-what to do. Wording tells whose fault it is: the classes under `HeadwayError` are about what the
-caller gave, except `InvariantError`, which is always a bug of Headway.
+what to do. All are about what the caller gave, except `InvariantError`, which is always a bug of
+Headway. A refused call has changed nothing.
+
+The scheduler's exceptions carry the numbers of their message as attributes (`agent`, `clock`,
+`distance`, ...), named in each class.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class HeadwayError(Exception):
     """Root of every error raised on purpose by Headway."""
+
+    def __init__(self, message: str = "", **facts: Any) -> None:
+        super().__init__(message)
+        self.__dict__.update(facts)
+
+
+class ArrayTypeError(HeadwayError, TypeError):
+    """An array (or what should become one) has the wrong dtype."""
+
+
+class ArrayShapeError(HeadwayError, ValueError):
+    """An array has the wrong shape, or two arrays of one call differ in length."""
+
+
+class OptionError(HeadwayError, ValueError):
+    """An option has a value that is not one of the possible ones."""
+
+
+class SchedulerError(HeadwayError, ValueError):
+    """A call that does not fit the state of the scheduler."""
+
+
+class UnknownAgentError(SchedulerError, LookupError):
+    """No agent with this id has ever joined. Attributes: `agent`, `agents`."""
+
+    agent: int
+    agents: int
+
+
+class AgentLeftError(SchedulerError):
+    """The agent has left. Attributes: `agent`, `clock`."""
+
+    agent: int
+    clock: int
+
+
+class DuplicateAgentError(SchedulerError):
+    """An agent stands twice in one batch. Attributes: `agent`."""
+
+    agent: int
+
+
+class BlockedError(SchedulerError):
+    """Asked to start an agent that has to wait.
+
+    Attributes: `agent`, `clock`, `witness` (whom it waits for; None where it waits for its
+    cluster), `until` (the clock of the witness at which it is examined again, or None).
+    """
+
+    agent: int
+    clock: int
+    witness: int | None
+    until: int | None
+
+
+class RunningError(SchedulerError):
+    """Asked to start or remove an agent that is executing a step. Attributes: `agent`, `clock`."""
+
+    agent: int
+    clock: int
+
+
+class NotRunningError(SchedulerError):
+    """Asked to finish a step of an agent that executes none. Attributes: `agent`, `clock`."""
+
+    agent: int
+    clock: int
+
+
+class PartialClusterError(SchedulerError):
+    """A batch holds only a part of a cluster. Attributes: `agent`, `given`, `size`."""
+
+    agent: int
+    given: int
+    size: int
+
+
+class OverSpeedError(SchedulerError):
+    """A move longer than the agent's speed.
+
+    Attributes: `agent`, `clock` (the step), `distance`, `speed`.
+    """
+
+    agent: int
+    clock: int
+    distance: float
+    speed: float
+
+
+class PositionError(SchedulerError):
+    """A position that cannot be used. Attributes: `agent`, `position`."""
+
+    agent: int
+    position: tuple[float, float]
+
+
+class FootprintError(SchedulerError):
+    """A sight, reach or speed that cannot be used. Attributes: `agent`, `what`, `value`."""
+
+    agent: int
+    what: str
+    value: float
+
+
+class JoinsTooEarlyError(SchedulerError):
+    """Somebody may already have read what the newcomer could affect.
+
+    Attributes: `agent`, `step`, `earliest`.
+    """
+
+    agent: int
+    step: int
+    earliest: int
+
+
+class JoinsAheadError(SchedulerError):
+    """In a world changed in place, somebody behind would see the newcomer too early.
+
+    Attributes: `agent`, `step`, `behind` (who), `clock` (that one's).
+    """
+
+    agent: int
+    step: int
+    behind: int
+    clock: int
+
+
+class CapacityError(SchedulerError):
+    """More agents, steps or worlds than fit. Attributes: `what`, `limit`."""
+
+    what: str
+    limit: int
+
+
+class InvariantError(HeadwayError, RuntimeError):
+    """A bug of Headway: a re-derived fact disagrees with the stored one. Please report it."""
+
+
+class EngineError(HeadwayError, ValueError):
+    """A request or a setting that an engine cannot take."""
 
 
 class TraceError(HeadwayError, ValueError):

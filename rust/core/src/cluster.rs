@@ -63,6 +63,25 @@ impl<S: Space> Scheduler<S> {
         coupled
     }
 
+    /// Takes the cluster of a ready agent back, because its members are about to change.
+    pub(crate) fn break_cluster(&mut self, id: AgentId) {
+        if self.agents[id.index()].status == Status::Ready {
+            self.unready_cluster(self.agents[id.index()].label);
+        }
+    }
+
+    /// Makes the ready agents of a cluster held, and returns them by id.
+    fn unready_cluster(&mut self, label: AgentId) -> Vec<AgentId> {
+        let in_cluster = |id: &AgentId| self.agents[id.index()].label == label;
+        let mut members: Vec<_> = self.ready.iter().copied().filter(in_cluster).collect();
+        members.sort_unstable();
+        for &id in &members {
+            self.unready(id);
+            self.agents[id.index()].status = Status::Held;
+        }
+        members
+    }
+
     /// After somebody has left: what it held together or held back is grouped anew.
     pub(crate) fn regroup_around(
         &mut self,
@@ -73,19 +92,7 @@ impl<S: Space> Scheduler<S> {
         let neighbours = self.coupled(left);
         if was == Status::Ready {
             // The rest of its cluster may fall apart; each part is as unblocked as before.
-            let label = self.agents[left.index()].label;
-            let mut rest = Vec::new();
-            for i in 0..self.ready.len() {
-                let id = self.ready[i];
-                if self.agents[id.index()].label == label {
-                    rest.push(id);
-                }
-            }
-            rest.sort_unstable();
-            for &id in &rest {
-                self.unready(id);
-                self.agents[id.index()].status = Status::Held;
-            }
+            let rest = self.unready_cluster(self.agents[left.index()].label);
             for id in rest {
                 if self.agents[id.index()].status == Status::Held {
                     let mut again = Vec::new();

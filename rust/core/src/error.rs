@@ -8,7 +8,6 @@ use crate::metric::PositionFault;
 
 /// Why a call was refused. A refused call has changed nothing.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Error {
     /// No agent with this id has ever joined.
     UnknownAgent {
@@ -101,6 +100,17 @@ pub enum Error {
         /// The earliest step at which it may join there.
         earliest: Step,
     },
+    /// In a world changed in place, somebody behind would see the newcomer too early.
+    JoinsAhead {
+        /// The id it would get.
+        agent: AgentId,
+        /// The step asked for, or the earliest otherwise possible.
+        step: Step,
+        /// Who is behind.
+        behind: AgentId,
+        /// That one's clock.
+        clock: Step,
+    },
     /// A number of agents, steps or worlds beyond what fits.
     TooMany {
         /// Of what.
@@ -173,6 +183,13 @@ impl fmt::Display for Error {
                 f,
                 "agent {agent} cannot join at step {step}: others may already have read what it \
                  could affect; the earliest step it can join there is {earliest}"
+            ),
+            Self::JoinsAhead { agent, step, behind, clock } => write!(
+                f,
+                "agent {agent} cannot join at step {step} yet: agent {behind}, which is at step \
+                 {clock}, would see it too early; add it after that one has finished step {}, \
+                 before it starts the next",
+                step.saturating_sub(1)
             ),
             Self::TooMany { what, limit } => write!(f, "too many {what}: at most {limit} fit"),
             Self::Invariant { what } => write!(f, "{what}; this is a bug of Headway"),

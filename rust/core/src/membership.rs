@@ -22,39 +22,13 @@ impl<S: Space> Scheduler<S> {
     pub fn earliest_join(&self, newcomer: &NewAgent<S::Coord>) -> Result<Step, Error> {
         self.check_new(AgentId(self.agents.len() as u32), newcomer)?;
         let mut earliest = self.frontier.smallest();
-        for (i, agent) in self.agents.iter().enumerate() {
-            let entry = self.index.entry(AgentId(i as u32));
-            if !entry.is_present() || entry.world != newcomer.world {
-                continue;
-            }
-            // A blocked agent has not been told that it may go; all others have, or have gone.
-            let last = match agent.status {
-                Status::Blocked if entry.clock == 0 => continue,
-                Status::Blocked => entry.clock - 1,
-                _ => entry.clock,
-            };
-            let footprint = match self.rule {
-                Rule::Conservative => &agent.footprint,
-                Rule::Compatibility => &self.widest,
-            };
-            let too_early = |step: Step| {
-                rule::joining_bound(
-                    self.rule,
-                    footprint,
-                    &newcomer.footprint,
-                    entry.clock,
-                    last,
-                    step,
-                )
-                .is_some_and(|bound| {
-                    self.index.space().within(entry.position, newcomer.position, bound)
-                })
-            };
+        for id in (0..self.agents.len() as u32).map(AgentId) {
+            let Some(last) = self.last_told(id, newcomer) else { continue };
             // The bound shrinks with the step joined at, so the earliest is found by halving.
-            let (mut low, mut high) = (earliest, last.saturating_add(1).max(earliest));
+            let (mut low, mut high) = (earliest, (last + 1).max(earliest));
             while low < high {
                 let middle = low + (high - low) / 2;
-                if too_early(middle) {
+                if self.joins_too_close(id, newcomer, middle) {
                     low = middle + 1;
                 } else {
                     high = middle;
@@ -66,10 +40,13 @@ impl<S: Space> Scheduler<S> {
     }
 
     /// Lets somebody join at a step, or at the earliest possible one; returns its id and that
-    /// step. `newly_ready` is overwritten with the agent's id if it may start at once.
+    /// step. `newly_ready` is overwritten with the agents that have become ready by it.
+    ///
+    /// Under the compatibility rule a newcomer becomes a member of the cluster it stands in, which
+    /// may have been ready and have to wait now.
     ///
     /// # Errors
-    /// `JoinsTooEarly`, `BadPosition`, `BadFootprint`, `TooMany`.
+    /// `JoinsTooEarly`, `JoinsAhead`, `BadPosition`, `BadFootprint`, `TooMany`.
     pub fn add(
         &mut self,
         newcomer: &NewAgent<S::Coord>,
@@ -82,15 +59,62 @@ impl<S: Space> Scheduler<S> {
         if step < earliest {
             return Err(Error::JoinsTooEarly { agent, step, earliest });
         }
+        if self.rule == Rule::Compatibility {
+            for behind in (0..self.agents.len() as u32).map(AgentId) {
+                let clock = self.clock_of(behind);
+                let present = self.index.entry(behind).is_present();
+                if present && clock < step && self.joins_too_close(behind, newcomer, step) {
+                    return Err(Error::JoinsAhead { agent, step, behind, clock });
+                }
+            }
+        }
         self.widest = self.widest.union(&newcomer.footprint);
         newly_ready.clear();
         let id = self.insert(newcomer, step);
+        if self.rule == Rule::Compatibility {
+            for neighbour in self.coupled(id) {
+                self.break_cluster(neighbour);
+            }
+        }
         self.examine(id, newly_ready);
         Ok((id, step))
     }
 
-    /// Lets agents leave, after the last step they finished. `newly_ready` is overwritten with
-    /// the agents that have become ready by it, ordered as in [`Self::ready`].
+    /// The last step an agent of the newcomer's world has executed, is executing, or was told it
+    /// may execute. Those who left count too: what they read is read. In a world changed in place a cluster that has not started can still take
+    /// somebody in, so being told does not count there.
+    fn last_told(&self, id: AgentId, newcomer: &NewAgent<S::Coord>) -> Option<Step> {
+        let entry = self.index.entry(id);
+        if entry.world != newcomer.world {
+            return None;
+        }
+        match (self.rule, self.agents[id.index()].status) {
+            (_, Status::Running) | (Rule::Conservative, Status::Ready) => Some(entry.clock),
+            _ => entry.clock.checked_sub(1),
+        }
+    }
+
+    fn joins_too_close(&self, id: AgentId, newcomer: &NewAgent<S::Coord>, step: Step) -> bool {
+        let entry = self.index.entry(id);
+        if entry.world != newcomer.world {
+            return false;
+        }
+        let footprint = match self.rule {
+            Rule::Conservative => &self.agents[id.index()].footprint,
+            Rule::Compatibility => &self.widest,
+        };
+        let last = self.last_told(id, newcomer);
+        rule::joining_bound(self.rule, footprint, &newcomer.footprint, entry.clock, last, step)
+            .is_some_and(|bound| {
+                self.index.space().within(entry.position, newcomer.position, bound)
+            })
+    }
+
+    /// Lets agents leave. `newly_ready` is overwritten with the agents that have become ready by
+    /// it, ordered as in [`Self::ready`].
+    ///
+    /// In a versioned world others at the leaver's clock may already have seen it there, so it is
+    /// part of that snapshot and gone from the next. In a world changed in place it is gone at once.
     ///
     /// # Errors
     /// `UnknownAgent`, `AgentLeft`, `Duplicate`, `Running`; then nothing has changed.

@@ -114,29 +114,33 @@ pub fn steps_until_release(bound: f64, distance: f64, speed: f64, slack: f64) ->
 /// Distance up to which a newcomer that joins at `step` could still affect what A has read.
 ///
 /// Under the compatibility rule `a` is the footprint that covers everybody's, the newcomer's
-/// included. `a_clock` is A's clock and `a_last` the last step A has executed, is executing, or was told it
-/// may execute; the newcomer can matter only where `a_last > step` (versioned world) or
-/// `a_last >= step` (world changed in place), otherwise `None`. A stood within
-/// `(a_clock - t) * speed_A` of its place at each step `t` it read, so the bound is the larger of
-/// the ones at the first and the last of them.
+/// included. `a_clock` is A's clock and `a_last` the last step A has executed, is executing, or was
+/// told it may execute, if any; before `step` the newcomer cannot matter, which is `None`. In a world
+/// changed in place A also must not be behind and see the newcomer too early.
+///
+/// At each step `t` that A read, it stood within `(a_clock - t) * speed_A` of its place. It saw the
+/// newcomer where that joined (`t = step`) and could meet its effects later on; of those bounds the
+/// largest is the one at the first or at the last such step.
 #[must_use]
 pub fn joining_bound(
     rule: Rule,
     a: &Footprint,
     newcomer: &Footprint,
     a_clock: Step,
-    a_last: Step,
+    a_last: Option<Step>,
     step: Step,
 ) -> Option<f64> {
-    match rule {
-        Rule::Conservative if a_last > step => {
-            let walked = |from: Step, to: Step, speed: f64| f64::from(to - from) * speed;
-            let at_first = walked(step + 1, a_clock, a.speed);
-            let at_last =
-                walked(a_last, a_clock, a.speed) + walked(step + 1, a_last, newcomer.speed);
-            Some(conservative_bound(a, newcomer, 1) + at_first.max(at_last))
-        }
-        Rule::Compatibility if a_last >= step => Some(compatibility_bound(a, a_clock - step + 1)),
-        _ => None,
+    if rule == Rule::Compatibility && a_clock < step {
+        return Some(compatibility_bound(a, step - a_clock));
     }
+    let behind = a_last?.checked_sub(step)?;
+    Some(match rule {
+        Rule::Compatibility => compatibility_bound(a, a_clock - step + 1),
+        Rule::Conservative => {
+            let walked = |t: Step| f64::from(a_clock - t) * a.speed;
+            let seen = a.sight + walked(step);
+            let met = |lag: Step| conservative_bound(a, newcomer, lag) + walked(step + lag);
+            if behind == 0 { seen } else { seen.max(met(1)).max(met(behind)) }
+        }
+    })
 }

@@ -8,7 +8,7 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use common::{METRICS, Random, distance};
 use headway_core::{AgentId, Footprint, Grid, Metric, NewAgent, Rule, Scheduler};
@@ -140,34 +140,60 @@ impl Setting {
     }
 }
 
+/// Somebody joins at the start of a step, or executes no step from this one on and is gone from
+/// the snapshot of the last.
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    Join(u32, State),
+    Leave(u32, usize, u32),
+}
+
 /// What a world must offer to be run in any order.
 trait World {
-    fn new(setting: &Setting) -> Self;
+    fn new() -> Self;
+    fn join(&mut self, step: u32, state: State);
+    fn leave(&mut self, agent: usize, step: u32);
     fn read_and_act(&mut self, setting: &Setting, agent: usize, step: u32) -> Effects;
     fn commit(&mut self, agent: usize, step: u32, effects: &Effects);
 }
 
 /// Keeps every version; a reader sees the one of the start of its own step.
 struct Versioned {
-    states: Vec<Vec<State>>,
+    /// First step, states from there on, and the step it was gone at.
+    states: Vec<(u32, Vec<State>, u32)>,
     /// (cell, effective step, writer) -> value
     cells: BTreeMap<(Cell, u32, usize), u64>,
     /// (receiver, effective step, sender) -> value
     messages: BTreeMap<(usize, u32, usize), u64>,
 }
 
+impl Versioned {
+    fn state(&self, agent: usize, step: u32) -> Option<State> {
+        let (first, states, gone) = &self.states[agent];
+        let at = step.checked_sub(*first).filter(|_| step < *gone)?;
+        states.get(at as usize).copied()
+    }
+}
+
 impl World for Versioned {
-    fn new(setting: &Setting) -> Self {
-        let states = setting.starts.iter().map(|s| vec![*s]).collect();
-        Self { states, cells: BTreeMap::new(), messages: BTreeMap::new() }
+    fn new() -> Self {
+        Self { states: Vec::new(), cells: BTreeMap::new(), messages: BTreeMap::new() }
+    }
+
+    fn join(&mut self, step: u32, state: State) {
+        self.states.push((step, vec![state], u32::MAX));
+    }
+
+    fn leave(&mut self, agent: usize, step: u32) {
+        self.states[agent].2 = step;
     }
 
     fn read_and_act(&mut self, setting: &Setting, agent: usize, step: u32) -> Effects {
-        let own = self.states[agent][step as usize];
+        let own = self.state(agent, step).unwrap();
         let sight = setting.footprints[agent].sight;
         let others: Vec<_> = (0..self.states.len())
             .filter(|&o| o != agent)
-            .filter_map(|o| self.states[o].get(step as usize).map(|s| (o, *s)))
+            .filter_map(|o| self.state(o, step).map(|s| (o, s)))
             .filter(|(_, s)| setting.distance(own.at, s.at) <= sight)
             .collect();
         let mut cells = BTreeMap::new();
@@ -186,8 +212,8 @@ impl World for Versioned {
     }
 
     fn commit(&mut self, agent: usize, step: u32, effects: &Effects) {
-        assert_eq!(self.states[agent].len(), step as usize + 1);
-        self.states[agent].push(effects.state);
+        assert!(self.state(agent, step).is_some() && self.state(agent, step + 1).is_none());
+        self.states[agent].1.push(effects.state);
         self.cells.insert((effects.cell, step + 1, agent), effects.state.value);
         if let Some(receiver) = effects.message_to {
             self.messages.insert((receiver, step + 1, agent), effects.state.value);
@@ -197,28 +223,38 @@ impl World for Versioned {
 
 /// Keeps one version; a reader sees whatever is there when it looks.
 struct InPlace {
-    states: Vec<State>,
+    states: Vec<Option<State>>,
     history: Vec<Vec<State>>,
     cells: BTreeMap<Cell, u64>,
     inboxes: Vec<BTreeMap<usize, u64>>,
 }
 
 impl World for InPlace {
-    fn new(setting: &Setting) -> Self {
+    fn new() -> Self {
         Self {
-            states: setting.starts.clone(),
-            history: setting.starts.iter().map(|s| vec![*s]).collect(),
+            states: Vec::new(),
+            history: Vec::new(),
             cells: BTreeMap::new(),
-            inboxes: vec![BTreeMap::new(); setting.starts.len()],
+            inboxes: Vec::new(),
         }
     }
 
+    fn join(&mut self, _step: u32, state: State) {
+        self.states.push(Some(state));
+        self.history.push(vec![state]);
+        self.inboxes.push(BTreeMap::new());
+    }
+
+    fn leave(&mut self, agent: usize, _step: u32) {
+        self.states[agent] = None;
+    }
+
     fn read_and_act(&mut self, setting: &Setting, agent: usize, step: u32) -> Effects {
-        let own = self.states[agent];
+        let own = self.states[agent].unwrap();
         let sight = setting.footprints[agent].sight;
         let seen = |at: Cell| setting.distance(own.at, at) <= sight;
         let others: Vec<_> = (0..self.states.len())
-            .map(|o| (o, self.states[o]))
+            .filter_map(|o| self.states[o].map(|s| (o, s)))
             .filter(|(o, s)| *o != agent && seen(s.at))
             .collect();
         let cells: Vec<_> =
@@ -228,7 +264,7 @@ impl World for InPlace {
     }
 
     fn commit(&mut self, agent: usize, _step: u32, effects: &Effects) {
-        self.states[agent] = effects.state;
+        self.states[agent] = Some(effects.state);
         self.history[agent].push(effects.state);
         self.cells.insert(effects.cell, effects.state.value);
         if let Some(receiver) = effects.message_to {
@@ -237,13 +273,46 @@ impl World for InPlace {
     }
 }
 
-fn lockstep<W: World>(setting: &Setting) -> W {
-    let mut world = W::new(setting);
+fn lockstep<W: World>(setting: &Setting, changes: &[Change]) -> W {
+    let mut world = W::new();
+    let mut present: BTreeSet<usize> = (0..setting.starts.len()).collect();
+    for state in &setting.starts {
+        world.join(0, *state);
+    }
+    let mut joined = setting.starts.len();
+    // Ids are given in the order of joining, whatever the steps joined at.
+    let mut later: BTreeMap<u32, Vec<(usize, Change)>> = BTreeMap::new();
+    for change in changes {
+        match change {
+            Change::Join(step, _) => {
+                later.entry(*step).or_default().push((joined, *change));
+                joined += 1;
+            }
+            Change::Leave(step, agent, _) => {
+                later.entry(*step).or_default().push((*agent, *change));
+            }
+        }
+    }
+    // The worlds number agents by joining: give them their entries first, absent ones empty.
+    let ids_in_order = later.values().flatten().filter(|(_, c)| matches!(c, Change::Join(..)));
+    assert!(ids_in_order.is_sorted_by_key(|(id, _)| *id), "joins must come in the order of steps");
     for step in 0..setting.steps {
+        for (agent, change) in later.remove(&step).unwrap_or_default() {
+            match change {
+                Change::Join(_, state) => {
+                    present.insert(agent);
+                    world.join(step, state);
+                }
+                Change::Leave(_, _, gone_at) => {
+                    present.remove(&agent);
+                    world.leave(agent, gone_at);
+                }
+            }
+        }
         let all: Vec<_> =
-            (0..setting.starts.len()).map(|a| world.read_and_act(setting, a, step)).collect();
-        for (agent, effects) in all.iter().enumerate() {
-            world.commit(agent, step, effects);
+            present.iter().map(|&a| (a, world.read_and_act(setting, a, step))).collect();
+        for (agent, effects) in all {
+            world.commit(agent, step, &effects);
         }
     }
     world
@@ -252,9 +321,14 @@ fn lockstep<W: World>(setting: &Setting) -> W {
 /// A group of agents in the middle of a step; some have read already.
 type Flight = Vec<(usize, Option<Effects>)>;
 
-/// Runs in random order; returns the world and the largest lead anybody had.
-fn out_of_order<W: World>(setting: &Setting, rule: Rule) -> (W, u32) {
-    let mut world = W::new(setting);
+/// Runs in random order; returns the world, who joined and left when, and the largest lead.
+fn out_of_order<W: World>(setting: &mut Setting, rule: Rule) -> (W, Vec<Change>, u32) {
+    let mut world = W::new();
+    for state in &setting.starts {
+        world.join(0, *state);
+    }
+    let mut changes = Vec::new();
+    let mut joined_last = 0;
     let mut scheduler = setting.scheduler(rule);
     let mut random = Random(setting.seed ^ 0xABCD);
     let mut flights: Vec<Flight> = Vec::new();
@@ -266,7 +340,31 @@ fn out_of_order<W: World>(setting: &Setting, rule: Rule) -> (W, u32) {
         let mut ready = scheduler.ready();
         ready.retain(|id| scheduler.clock(*id).unwrap() < setting.steps);
         if ready.is_empty() && flights.is_empty() {
-            return (world, lead_max);
+            return (world, changes, lead_max);
+        }
+        if random.chance(12) {
+            if let Some(&id) = ready.get(random.below(9) as usize) {
+                let step = scheduler.clock(id).unwrap();
+                scheduler.remove(&[id], &mut newly).unwrap();
+                let gone_at = if rule == Rule::Conservative { step + 1 } else { step };
+                world.leave(id.0 as usize, gone_at);
+                changes.push(Change::Leave(step, id.0 as usize, gone_at));
+            } else {
+                let at = (random.between(0, 7), random.between(0, 7));
+                let footprint = setting.footprints[random.below(7) as usize];
+                let position = [at.0 as i32, at.1 as i32];
+                let newcomer = NewAgent { position, footprint, world: 0 };
+                let step = scheduler.earliest_join(&newcomer).unwrap().max(joined_last);
+                if step < setting.steps && scheduler.add(&newcomer, Some(step), &mut newly).is_ok()
+                {
+                    setting.footprints.push(footprint);
+                    let state = State { at, value: 99 };
+                    world.join(step, state);
+                    changes.push(Change::Join(step, state));
+                    joined_last = step;
+                }
+            }
+            continue;
         }
         if !ready.is_empty() && (flights.is_empty() || random.chance(2)) {
             let chosen = ready[random.below(ready.len() as u64) as usize];
@@ -317,9 +415,10 @@ fn seeds() -> std::ops::Range<u64> {
 fn a_versioned_world_under_the_conservative_rule_ends_as_in_lockstep() {
     let mut overtook = 0;
     for seed in seeds() {
-        let setting = Setting::new(seed, false);
-        let expected: Versioned = lockstep(&setting);
-        let (world, lead): (Versioned, _) = out_of_order(&setting, Rule::Conservative);
+        let mut setting = Setting::new(seed, false);
+        let (world, changes, lead): (Versioned, _, _) =
+            out_of_order(&mut setting, Rule::Conservative);
+        let expected: Versioned = lockstep(&setting, &changes);
         assert_eq!(world.states, expected.states, "HEADWAY_SEED={seed}");
         assert_eq!(world.cells, expected.cells, "HEADWAY_SEED={seed}");
         assert_eq!(world.messages, expected.messages, "HEADWAY_SEED={seed}");
@@ -332,9 +431,10 @@ fn a_versioned_world_under_the_conservative_rule_ends_as_in_lockstep() {
 fn a_world_changed_in_place_under_the_compatibility_rule_ends_as_in_lockstep() {
     let mut overtook = 0;
     for seed in seeds() {
-        let setting = Setting::new(seed, seed % 2 == 0);
-        let expected: InPlace = lockstep(&setting);
-        let (world, lead): (InPlace, _) = out_of_order(&setting, Rule::Compatibility);
+        let mut setting = Setting::new(seed, seed % 2 == 0);
+        let (world, changes, lead): (InPlace, _, _) =
+            out_of_order(&mut setting, Rule::Compatibility);
+        let expected: InPlace = lockstep(&setting, &changes);
         assert_eq!(world.history, expected.history, "HEADWAY_SEED={seed}");
         assert_eq!(world.cells, expected.cells, "HEADWAY_SEED={seed}");
         overtook += u64::from(lead > 1);
@@ -347,9 +447,10 @@ fn these_worlds_notice_a_rule_that_is_too_loose() {
     // The conservative rule lets neighbours part; without versions that must show.
     let wrong = (0..200)
         .filter(|&seed| {
-            let setting = Setting::new(seed, false);
-            let expected: InPlace = lockstep(&setting);
-            let (world, _): (InPlace, _) = out_of_order(&setting, Rule::Conservative);
+            let mut setting = Setting::new(seed, false);
+            let (world, changes, _): (InPlace, _, _) =
+                out_of_order(&mut setting, Rule::Conservative);
+            let expected: InPlace = lockstep(&setting, &changes);
             world.history != expected.history
         })
         .count();

@@ -5,7 +5,7 @@ mod common;
 
 use common::{METRICS, Random, Twin, TwinAgent};
 use headway_core::{
-    AgentId, Footprint, Grid, Metric, NewAgent, Plane, Rule, Scheduler, Space, Step,
+    AgentId, Error, Footprint, Grid, Metric, NewAgent, Plane, Rule, Scheduler, Space, Step,
 };
 
 /// What differs between integer and real positions.
@@ -60,7 +60,7 @@ impl<S: World> Run<S> {
         let metric = METRICS[random.below(3) as usize];
         // Small crowded worlds, large empty ones, far corners, negative coordinates.
         let size = [6.0, 20.0, 60.0][random.below(3) as usize];
-        let wrap = random.chance(3).then(|| [size, size + 3.0]);
+        let wrap = random.chance(3).then_some([size, size + 3.0]);
         let uniform = random.chance(2).then(|| footprint::<S>(&mut random));
         let worlds = 1 + random.below(2) as u32;
         let mut agents = Vec::new();
@@ -182,9 +182,14 @@ impl<S: World> Run<S> {
             let like = self.random.below(self.twin.agents.len() as u64) as usize;
             let mut agent = self.twin.agents[like].clone();
             agent.position = Self::place(&mut self.random, self.size, self.twin.wrap);
-            let (_, step) = self.scheduler.add(&Self::newcomer(&agent), None, &mut newly).unwrap();
-            (agent.clock, agent.running, agent.present) = (step, false, true);
-            self.twin.agents.push(agent);
+            match self.scheduler.add(&Self::newcomer(&agent), None, &mut newly) {
+                Ok((_, step)) => {
+                    (agent.clock, agent.running, agent.present) = (step, false, true);
+                    self.twin.agents.push(agent);
+                }
+                Err(error) => assert!(matches!(error, Error::JoinsAhead { .. }), "{error}"),
+            }
+            return;
         }
         self.check_newly(before, newly);
     }

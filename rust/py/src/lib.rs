@@ -1,7 +1,16 @@
-//! The extension module.
+//! The extension module `headway._core`: translates between Python and the crates, decides nothing.
+
+mod arrays;
+mod error;
+mod scheduler;
+mod story;
+
 use pyo3::prelude::*;
 
 #[pymodule]
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    m.add("__version__", env!("CARGO_PKG_VERSION"))
+    m.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    m.add_class::<scheduler::PyScheduler>()?;
+    m.add_class::<story::PyStoryEntry>()?;
+    Ok(())
 }

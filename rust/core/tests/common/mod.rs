@@ -5,7 +5,7 @@
 
 use headway_core::{AgentId, Footprint, Metric, Rule, Step, World};
 
-/// SplitMix64: one integer makes every choice of a test.
+/// `SplitMix64`: one integer makes every choice of a test.
 pub struct Random(pub u64);
 
 impl Random {

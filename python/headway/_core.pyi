@@ -1,0 +1,299 @@
+from typing import Any, Literal, final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__version__: str
+
+@final
+class Scheduler:
+    """Decides which agents may run their next step while others are still behind.
+
+    The drop-in at its smallest: arrays in, arrays out, bring your own loop::
+
+        ready = scheduler.ready()
+        while len(ready):
+            scheduler.start(ready)
+            new_positions = run_one_step(ready)
+            ready = scheduler.finish(ready, new_positions)
+
+    Agents are numbered from 0 in the order of joining; an id is never used again. All share one
+    map unless `worlds` says otherwise. The result is the one lock-step would have given if agents
+    perceive nothing beyond `sight` (in `metric`), affect nothing beyond `reach`, and read the
+    state as it was at the start of their own step (rule "conservative"; DESIGN section 3). For a
+    world object that is changed in place use rule "compatibility": neighbours then advance
+    together, as clusters.
+
+    Parameters
+    ----------
+    positions : array (n, 2)
+        Where each agent stands at the start of step 0. Whole numbers (any integer dtype) are tiles
+        of a grid, within +-2**30; floats are coordinates on a plane, within +-1e8. Copied.
+    sight : number or array (n,)
+        How far each agent perceives, in the unit of the positions. Whole numbers on a grid.
+    speed : number or array (n,)
+        How far each agent moves in one step, likewise.
+    reach : number or array (n,), optional
+        How far the effects of a step go (writes, messages), likewise; at least `speed`, which is
+        the default.
+    metric : {"chebyshev", "manhattan", "euclidean"}
+        The distance perception is limited by. A square of tiles around an agent is "chebyshev".
+    wrap : (float, float), optional
+        Size of the world where its borders are joined; positions are then within [0, size).
+    rule : {"conservative", "compatibility"}
+        See above.
+    worlds : array (n,), optional
+        The world of each agent, numbered from 0. Agents of different worlds never meet.
+    story_capacity : int
+        How many events `story` remembers, of all agents together; 0 turns it off.
+
+    Raises
+    ------
+    ArrayTypeError, ArrayShapeError
+        Wrong dtype or shape.
+    OptionError
+        Unknown metric or rule, unusable `wrap` or `worlds`.
+    PositionError, FootprintError, CapacityError
+        A value that cannot be used; the message names the agent and the limit.
+
+    Notes
+    -----
+    Safe to use from several threads: calls take turns, and batches of 1024 agents or more are
+    worked on without the interpreter lock.
+    """
+    def __new__(
+        cls,
+        positions: ArrayLike,
+        *,
+        sight: ArrayLike,
+        speed: ArrayLike,
+        reach: ArrayLike | None = None,
+        metric: Literal["chebyshev", "manhattan", "euclidean"] | str = "chebyshev",
+        wrap: tuple[float, float] | None = None,
+        rule: Literal["conservative", "compatibility"] | str = "conservative",
+        worlds: ArrayLike | None = None,
+        story_capacity: int = 65536,
+    ) -> Scheduler: ...
+    def __len__(self) -> int: ...
+    def ready(self) -> NDArray[np.int64]:
+        """Return the agents that may start their next step.
+
+        Returns
+        -------
+        int64 (k,)
+            New array. Ordered by clock, then by the number of agents they hold up (most first; the
+            busiest member speaks for a cluster), then by id. Members of a cluster stand together.
+        """
+    def start(self, ids: ArrayLike) -> None:
+        """Mark agents as executing their next step.
+
+        Parameters
+        ----------
+        ids : int64 (k,)
+            Ready agents, each once; clusters whole. Any integer dtype or a list is taken (copied).
+
+        Raises
+        ------
+        BlockedError, RunningError, PartialClusterError, DuplicateAgentError, UnknownAgentError,
+        AgentLeftError, ArrayTypeError, ArrayShapeError
+            Nothing has changed then.
+        """
+    def finish(self, ids: ArrayLike, positions: ArrayLike) -> NDArray[np.int64]:
+        """End the step of running agents, and return those that may start because of it.
+
+        Parameters
+        ----------
+        ids : int64 (k,)
+            Running agents, each once; clusters whole. Any integer dtype or a list is taken (copied).
+        positions : array (k, 2)
+            Where each of them stands now, at most its `speed` from where it stood; whole numbers on a
+            grid. Copied.
+
+        Returns
+        -------
+        int64 (m,)
+            New array: the agents that have become ready by this call, ordered as in `ready`. Those
+            that were ready before are not repeated.
+
+        Raises
+        ------
+        NotRunningError, OverSpeedError, PositionError, PartialClusterError, DuplicateAgentError,
+        UnknownAgentError, AgentLeftError, CapacityError, ArrayTypeError, ArrayShapeError
+            Nothing has changed then.
+        """
+    def add(
+        self,
+        position: ArrayLike,
+        *,
+        sight: float | None = None,
+        speed: float | None = None,
+        reach: float | None = None,
+        world: int = 0,
+        at: int | None = None,
+    ) -> tuple[int, int]:
+        """Let an agent join.
+
+        Somebody ahead may already have read what the newcomer would have affected, so it can join
+        only from a certain step on. Looks at every agent of the world. Under the compatibility
+        rule the newcomer becomes a member of the cluster it stands in, which may then have to
+        wait: ask `ready` again after adding.
+
+        Parameters
+        ----------
+        position : (x, y)
+            Where it stands at the start of its first step.
+        sight, speed, reach : float, optional
+            Its footprint; by default the one all first agents share (`reach` defaults to `speed` if
+            that is given).
+        world : int
+            Its world.
+        at : int, optional
+            Its first step; by default the earliest possible.
+
+        Returns
+        -------
+        (int, int)
+            Its id and its first step. If it may start at once it is among `ready()`.
+
+        Raises
+        ------
+        JoinsTooEarlyError
+            With the earliest possible step as attribute `earliest`; nothing has changed then.
+        JoinsAheadError
+            Compatibility rule: somebody behind would see it too early; likewise.
+        OptionError, PositionError, FootprintError, CapacityError, ArrayTypeError, ArrayShapeError
+            Likewise.
+        """
+    def remove(self, ids: ArrayLike) -> NDArray[np.int64]:
+        """Let agents leave; return those that may start because of it.
+
+        In a versioned world others at the leaver's clock may already have seen it, so it is still
+        part of the snapshot of its clock and gone from the next one. In a world changed in place
+        (compatibility rule) it is gone at once.
+
+        Parameters
+        ----------
+        ids : int64 (k,)
+            Agents that are not running, each once.
+
+        Returns
+        -------
+        int64 (m,)
+            New array: the agents that have become ready by this call, ordered as in `ready`.
+
+        Raises
+        ------
+        RunningError, DuplicateAgentError, UnknownAgentError, AgentLeftError, ArrayTypeError,
+        ArrayShapeError
+            Nothing has changed then.
+        """
+    def blockers(self, agent: int) -> NDArray[np.int64]:
+        """Return everybody who blocks this agent now, by id (int64, new array); empty if nobody does.
+
+        Raises
+        ------
+        UnknownAgentError, AgentLeftError
+        """
+    def story(self, agent: int) -> list[StoryEntry]:
+        """Return what is remembered of this agent, oldest first: why it waited, on whom, what ended it.
+
+        `str()` of an entry is a sentence. The memory holds the last `story_capacity` events of all.
+
+        Raises
+        ------
+        UnknownAgentError
+        """
+    def status(self, agent: int) -> Literal["blocked", "held", "ready", "running", "left"]:
+        """Return what the agent is doing: blocked, held, ready, running or left.
+
+        `held` is not blocked itself, but a member of its cluster is.
+
+        Raises
+        ------
+        UnknownAgentError
+        """
+    def held_up(self, agent: int) -> int:
+        """Return how many agents wait for this one, directly or through others.
+
+        Every blocked agent counts under the one blocker it waits for.
+
+        Raises
+        ------
+        UnknownAgentError
+        """
+    def clusters(self, ids: ArrayLike) -> NDArray[np.int64]:
+        """Return, for each agent, the smallest id of the cluster it is ready or running with.
+
+        An agent alone, blocked or gone is its own cluster; so is every agent under the conservative
+        rule. Agents with equal labels start and finish together.
+
+        Parameters
+        ----------
+        ids : int64 (k,)
+
+        Returns
+        -------
+        int64 (k,)
+            New array.
+
+        Raises
+        ------
+        UnknownAgentError, ArrayTypeError, ArrayShapeError
+        """
+    def validate(self) -> None:
+        """Re-derive every stored fact and check every invariant. Slow; for tests.
+
+        Raises
+        ------
+        InvariantError
+            A bug of Headway.
+        """
+    @property
+    def clocks(self) -> NDArray[np.int64]:
+        """The next step of each agent (while running: the one it executes); int64 (n,), new array.
+
+        Of agents that left, the step they would have executed next.
+        """
+    @property
+    def positions(self) -> NDArray[Any]:
+        """Where each agent stood at the start of its current step: int64 or float64 (n, 2), new array."""
+    @property
+    def frontier(self) -> int:
+        """The smallest clock of the agents present: no step before it can change any more."""
+    @property
+    def metric(self) -> str:
+        """The metric, as given."""
+    @property
+    def rule(self) -> str:
+        """The rule, as given."""
+
+@final
+class StoryEntry:
+    @property
+    """One thing that happened to an agent; `str()` tells it as a sentence."""
+    def number(self) -> int:
+        """Position in the log of all agents."""
+    @property
+    def agent(self) -> int:
+        """The agent's id."""
+    @property
+    def clock(self) -> int:
+        """The agent's clock then (of `finished`: the step it finished)."""
+    @property
+    def what(self) -> str:
+        """One of joined, waited, released, unblocked, ready, started, finished, left."""
+    @property
+    def witness(self) -> int | None:
+        """Whom it waited for (of `waited` and `released`), else None."""
+    @property
+    def witness_clock(self) -> int | None:
+        """The witness's clock then, else None."""
+    @property
+    def distance(self) -> float | None:
+        """Distance to the witness then (of `waited`), else None."""
+    @property
+    def bound(self) -> float | None:
+        """Distance it would have had to exceed (of `waited`), else None."""
+    @property
+    def wake_at(self) -> int | None:
+        """Clock of the witness at which it is examined again (of `waited`), else None."""

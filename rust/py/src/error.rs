@@ -1,0 +1,108 @@
+//! One table: which Python class each refusal of the core becomes. No wildcard, so that a new
+//! variant does not compile until it has a class.
+
+use headway_core::{AgentId, Error};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{IntoPyDict, PyDict, PyModule};
+
+static ERRORS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+
+/// An exception of `headway.errors` with the facts of its message as attributes.
+pub fn raise(py: Python<'_>, class: &str, message: String, facts: &Bound<'_, PyDict>) -> PyErr {
+    let build = || -> PyResult<PyErr> {
+        let module = ERRORS
+            .get_or_try_init(py, || PyModule::import(py, "headway.errors").map(Bound::unbind))?;
+        let exception = module.bind(py).getattr(class)?.call((message,), Some(facts))?;
+        Ok(PyErr::from_value(exception))
+    };
+    build().unwrap_or_else(|error| error)
+}
+
+/// An exception without facts.
+pub fn plain(py: Python<'_>, class: &str, message: String) -> PyErr {
+    raise(py, class, message, &PyDict::new(py))
+}
+
+/// Translates a refusal of the core.
+pub fn from_core(py: Python<'_>, error: &Error) -> PyErr {
+    let message = error.to_string();
+    let id = |agent: &AgentId| i64::from(agent.0);
+    let built = match error {
+        Error::UnknownAgent { agent, agents } => {
+            [("agent", *agent), ("agents", i64::from(*agents))]
+                .into_py_dict(py)
+                .map(|facts| ("UnknownAgentError", facts))
+        }
+        Error::AgentLeft { agent, clock } => {
+            agent_and_clock(py, *agent, *clock).map(|facts| ("AgentLeftError", facts))
+        }
+        Error::Duplicate { agent } => {
+            [("agent", id(agent))].into_py_dict(py).map(|facts| ("DuplicateAgentError", facts))
+        }
+        Error::Blocked { agent, clock, witness } => {
+            agent_and_clock(py, *agent, *clock).and_then(|facts| {
+                facts.set_item("witness", witness.map(|(witness, _)| witness.0))?;
+                facts.set_item("until", witness.map(|(_, until)| until))?;
+                Ok(("BlockedError", facts))
+            })
+        }
+        Error::Running { agent, clock } => {
+            agent_and_clock(py, *agent, *clock).map(|facts| ("RunningError", facts))
+        }
+        Error::NotRunning { agent, clock } => {
+            agent_and_clock(py, *agent, *clock).map(|facts| ("NotRunningError", facts))
+        }
+        Error::PartialCluster { agent, given, size } => {
+            [("agent", agent.0), ("given", *given), ("size", *size)]
+                .into_py_dict(py)
+                .map(|facts| ("PartialClusterError", facts))
+        }
+        Error::OverSpeed { agent, clock, distance, speed } => agent_and_clock(py, *agent, *clock)
+            .and_then(|facts| {
+                facts.set_item("distance", distance)?;
+                facts.set_item("speed", speed)?;
+                Ok(("OverSpeedError", facts))
+            }),
+        Error::BadPosition { agent, position: [x, y], fault: _ } => {
+            [("agent", id(agent))].into_py_dict(py).and_then(|facts| {
+                facts.set_item("position", (x, y))?;
+                Ok(("PositionError", facts))
+            })
+        }
+        Error::BadFootprint { agent, what, value, demand: _ } => {
+            [("agent", id(agent))].into_py_dict(py).and_then(|facts| {
+                facts.set_item("what", what)?;
+                facts.set_item("value", value)?;
+                Ok(("FootprintError", facts))
+            })
+        }
+        Error::JoinsTooEarly { agent, step, earliest } => {
+            [("agent", agent.0), ("step", *step), ("earliest", *earliest)]
+                .into_py_dict(py)
+                .map(|facts| ("JoinsTooEarlyError", facts))
+        }
+        Error::JoinsAhead { agent, step, behind, clock } => {
+            [("agent", agent.0), ("step", *step), ("behind", behind.0), ("clock", *clock)]
+                .into_py_dict(py)
+                .map(|facts| ("JoinsAheadError", facts))
+        }
+        Error::TooMany { what, limit } => [("limit", *limit)].into_py_dict(py).and_then(|facts| {
+            facts.set_item("what", what)?;
+            Ok(("CapacityError", facts))
+        }),
+        Error::Invariant { what: _ } => Ok(("InvariantError", PyDict::new(py))),
+    };
+    match built {
+        Ok((class, facts)) => raise(py, class, message, &facts),
+        Err(error) => error,
+    }
+}
+
+fn agent_and_clock<'py>(
+    py: Python<'py>,
+    agent: AgentId,
+    clock: u32,
+) -> PyResult<Bound<'py, PyDict>> {
+    [("agent", agent.0), ("clock", clock)].into_py_dict(py)
+}

@@ -1,0 +1,652 @@
+//! `headway.Scheduler`: borrows arguments, calls the core, converts results.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use headway_core::{
+    AgentId, Error, Footprint, Grid, Metric, NewAgent, Plane, Rule, Scheduler, Space, Status,
+};
+use numpy::{IntoPyArray, PyArray1, PyArrayMethods};
+use pyo3::prelude::*;
+
+use crate::arrays::{self, Positions};
+use crate::error::{from_core, plain};
+use crate::story::PyStoryEntry;
+
+/// Batches from here on are worked on without the interpreter lock.
+const LONG: usize = 1024;
+
+enum Inner {
+    Grid(Scheduler<Grid>),
+    Plane(Scheduler<Plane>),
+}
+
+/// The same expression for either kind of position.
+macro_rules! either {
+    ($inner:expr, $scheduler:ident => $body:expr) => {
+        match $inner {
+            Inner::Grid($scheduler) => $body,
+            Inner::Plane($scheduler) => $body,
+        }
+    };
+}
+
+/// Decides which agents may run their next step while others are still behind.
+///
+/// The drop-in at its smallest: arrays in, arrays out, bring your own loop::
+///
+///     ready = scheduler.ready()
+///     while len(ready):
+///         scheduler.start(ready)
+///         new_positions = run_one_step(ready)
+///         ready = scheduler.finish(ready, new_positions)
+///
+/// Agents are numbered from 0 in the order of joining; an id is never used again. All share one
+/// map unless `worlds` says otherwise. The result is the one lock-step would have given if agents
+/// perceive nothing beyond `sight` (in `metric`), affect nothing beyond `reach`, and read the
+/// state as it was at the start of their own step (rule "conservative"; DESIGN section 3). For a
+/// world object that is changed in place use rule "compatibility": neighbours then advance
+/// together, as clusters.
+///
+/// Parameters
+/// ----------
+/// positions : array (n, 2)
+///     Where each agent stands at the start of step 0. Whole numbers (any integer dtype) are tiles
+///     of a grid, within +-2**30; floats are coordinates on a plane, within +-1e8. Copied.
+/// sight : number or array (n,)
+///     How far each agent perceives, in the unit of the positions. Whole numbers on a grid.
+/// speed : number or array (n,)
+///     How far each agent moves in one step, likewise.
+/// reach : number or array (n,), optional
+///     How far the effects of a step go (writes, messages), likewise; at least `speed`, which is
+///     the default.
+/// metric : {"chebyshev", "manhattan", "euclidean"}
+///     The distance perception is limited by. A square of tiles around an agent is "chebyshev".
+/// wrap : (float, float), optional
+///     Size of the world where its borders are joined; positions are then within [0, size).
+/// rule : {"conservative", "compatibility"}
+///     See above.
+/// worlds : array (n,), optional
+///     The world of each agent, numbered from 0. Agents of different worlds never meet.
+/// story_capacity : int
+///     How many events `story` remembers, of all agents together; 0 turns it off.
+///
+/// Raises
+/// ------
+/// ArrayTypeError, ArrayShapeError
+///     Wrong dtype or shape.
+/// OptionError
+///     Unknown metric or rule, unusable `wrap` or `worlds`.
+/// PositionError, FootprintError, CapacityError
+///     A value that cannot be used; the message names the agent and the limit.
+///
+/// Notes
+/// -----
+/// Safe to use from several threads: calls take turns, and batches of 1024 agents or more are
+/// worked on without the interpreter lock.
+#[pyclass(frozen, name = "Scheduler", module = "headway")]
+pub struct PyScheduler {
+    inner: Mutex<Inner>,
+    metric: &'static str,
+    rule: &'static str,
+    /// The footprint all first agents share, for those who join later.
+    common: Option<Footprint>,
+}
+
+/// Arrays of ids, labels and steps.
+type Ids<'py> = Bound<'py, PyArray1<i64>>;
+
+#[pymethods]
+impl PyScheduler {
+    #[new]
+    #[pyo3(signature = (positions, *, sight, speed, reach=None, metric="chebyshev", wrap=None,
+                        rule="conservative", worlds=None, story_capacity=65536))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        positions: &Bound<'_, PyAny>,
+        sight: &Bound<'_, PyAny>,
+        speed: &Bound<'_, PyAny>,
+        reach: Option<&Bound<'_, PyAny>>,
+        metric: &str,
+        wrap: Option<(f64, f64)>,
+        rule: &str,
+        worlds: Option<&Bound<'_, PyAny>>,
+        story_capacity: usize,
+    ) -> PyResult<Self> {
+        let py = positions.py();
+        let (metric_name, metric) = metric_named(py, metric)?;
+        let (rule_name, rule) = rule_named(py, rule)?;
+        let positions = arrays::positions(positions)?;
+        let agents = match &positions {
+            Positions::Grid(tiles) => tiles.len(),
+            Positions::Plane(coordinates) => coordinates.len(),
+        };
+        let footprints = footprints(sight, speed, reach, agents)?;
+        let common = footprints
+            .first()
+            .copied()
+            .filter(|first| footprints.iter().all(|footprint| footprint == first));
+        let worlds = worlds.map(|given| worlds_of(given, agents)).transpose()?;
+        let world = |i: usize| worlds.as_ref().map_or(0, |worlds| worlds[i]);
+        let inner = match positions {
+            Positions::Grid(tiles) => {
+                let agents = join(&tiles, &footprints, world);
+                let grid = grid(py, metric, wrap)?;
+                py.detach(|| Scheduler::new(grid, rule, &agents, story_capacity)).map(Inner::Grid)
+            }
+            Positions::Plane(coordinates) => {
+                let agents = join(&coordinates, &footprints, world);
+                let plane = plane(py, metric, wrap)?;
+                py.detach(|| Scheduler::new(plane, rule, &agents, story_capacity)).map(Inner::Plane)
+            }
+        };
+        let inner = Mutex::new(inner.map_err(|error| from_core(py, &error))?);
+        Ok(Self { inner, metric: metric_name, rule: rule_name, common })
+    }
+
+    /// Return the agents that may start their next step.
+    ///
+    /// Returns
+    /// -------
+    /// int64 (k,)
+    ///     New array. Ordered by clock, then by the number of agents they hold up (most first; the
+    ///     busiest member speaks for a cluster), then by id. Members of a cluster stand together.
+    fn ready<'py>(&self, py: Python<'py>) -> Ids<'py> {
+        arrays::from_ids(py, &either!(&*self.lock(py), scheduler => scheduler.ready()))
+    }
+
+    /// Mark agents as executing their next step.
+    ///
+    /// Parameters
+    /// ----------
+    /// ids : int64 (k,)
+    ///     Ready agents, each once; clusters whole. Any integer dtype or a list is taken (copied).
+    ///
+    /// Raises
+    /// ------
+    /// BlockedError, RunningError, PartialClusterError, DuplicateAgentError, UnknownAgentError,
+    /// AgentLeftError, ArrayTypeError, ArrayShapeError
+    ///     Nothing has changed then.
+    fn start(&self, ids: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = ids.py();
+        let ids = arrays::ids(ids)?;
+        self.change(py, ids.len(), |inner| either!(inner, scheduler => scheduler.start(&ids)))
+    }
+
+    /// End the step of running agents, and return those that may start because of it.
+    ///
+    /// Parameters
+    /// ----------
+    /// ids : int64 (k,)
+    ///     Running agents, each once; clusters whole. Any integer dtype or a list is taken (copied).
+    /// positions : array (k, 2)
+    ///     Where each of them stands now, at most its `speed` from where it stood; whole numbers on a
+    ///     grid. Copied.
+    ///
+    /// Returns
+    /// -------
+    /// int64 (m,)
+    ///     New array: the agents that have become ready by this call, ordered as in `ready`. Those
+    ///     that were ready before are not repeated.
+    ///
+    /// Raises
+    /// ------
+    /// NotRunningError, OverSpeedError, PositionError, PartialClusterError, DuplicateAgentError,
+    /// UnknownAgentError, AgentLeftError, CapacityError, ArrayTypeError, ArrayShapeError
+    ///     Nothing has changed then.
+    fn finish<'py>(
+        &self,
+        ids: &Bound<'py, PyAny>,
+        positions: &Bound<'py, PyAny>,
+    ) -> PyResult<Ids<'py>> {
+        let py = ids.py();
+        let ids = arrays::ids(ids)?;
+        let count = ids.len();
+        let check = |given: usize| {
+            if given == count {
+                return Ok(());
+            }
+            let message = format!("finish() got {count} ids and {given} positions");
+            Err(plain(py, "ArrayShapeError", message))
+        };
+        let mut newly_ready = Vec::new();
+        // The kind of position never changes, so the lock need not be kept in between.
+        let is_grid = matches!(*self.lock(py), Inner::Grid(_));
+        if is_grid {
+            let tiles = arrays::tiles(positions)?;
+            check(tiles.len())?;
+            self.change(py, count, |inner| match inner {
+                Inner::Grid(scheduler) => scheduler.finish(&ids, &tiles, &mut newly_ready),
+                Inner::Plane(_) => unreachable!("Invariant: the kind of position never changes"),
+            })?;
+        } else {
+            let coordinates = arrays::coordinates(positions)?;
+            check(coordinates.len())?;
+            self.change(py, count, |inner| match inner {
+                Inner::Plane(scheduler) => scheduler.finish(&ids, &coordinates, &mut newly_ready),
+                Inner::Grid(_) => unreachable!("Invariant: the kind of position never changes"),
+            })?;
+        }
+        Ok(arrays::from_ids(py, &newly_ready))
+    }
+
+    /// Let an agent join.
+    ///
+    /// Somebody ahead may already have read what the newcomer would have affected, so it can join
+    /// only from a certain step on. Looks at every agent of the world. Under the compatibility
+    /// rule the newcomer becomes a member of the cluster it stands in, which may then have to
+    /// wait: ask `ready` again after adding.
+    ///
+    /// Parameters
+    /// ----------
+    /// position : (x, y)
+    ///     Where it stands at the start of its first step.
+    /// sight, speed, reach : float, optional
+    ///     Its footprint; by default the one all first agents share (`reach` defaults to `speed` if
+    ///     that is given).
+    /// world : int
+    ///     Its world.
+    /// at : int, optional
+    ///     Its first step; by default the earliest possible.
+    ///
+    /// Returns
+    /// -------
+    /// (int, int)
+    ///     Its id and its first step. If it may start at once it is among `ready()`.
+    ///
+    /// Raises
+    /// ------
+    /// JoinsTooEarlyError
+    ///     With the earliest possible step as attribute `earliest`; nothing has changed then.
+    /// JoinsAheadError
+    ///     Compatibility rule: somebody behind would see it too early; likewise.
+    /// OptionError, PositionError, FootprintError, CapacityError, ArrayTypeError, ArrayShapeError
+    ///     Likewise.
+    #[pyo3(signature = (position, *, sight=None, speed=None, reach=None, world=0, at=None))]
+    #[allow(clippy::too_many_arguments)]
+    fn add(
+        &self,
+        position: &Bound<'_, PyAny>,
+        sight: Option<f64>,
+        speed: Option<f64>,
+        reach: Option<f64>,
+        world: u32,
+        at: Option<u32>,
+    ) -> PyResult<(u32, u32)> {
+        let py = position.py();
+        let footprint = self.newcomer(py, sight, speed, reach)?;
+        let place = PyModule::import(py, "numpy")?.call_method1("reshape", (position, (-1, 2)))?;
+        let (tiles, coordinates) = match *self.lock(py) {
+            Inner::Grid(_) => (arrays::tiles(&place)?, Vec::new()),
+            Inner::Plane(_) => (Vec::new(), arrays::coordinates(&place)?),
+        };
+        if tiles.len() + coordinates.len() != 1 {
+            let message = format!("add() takes one position (x, y), got {position}");
+            return Err(plain(py, "ArrayShapeError", message));
+        }
+        let mut newly_ready = Vec::new();
+        let (id, step) = self.change(py, LONG, |inner| match inner {
+            Inner::Grid(scheduler) => {
+                let newcomer = NewAgent { position: tiles[0], footprint, world };
+                scheduler.add(&newcomer, at, &mut newly_ready)
+            }
+            Inner::Plane(scheduler) => {
+                let newcomer = NewAgent { position: coordinates[0], footprint, world };
+                scheduler.add(&newcomer, at, &mut newly_ready)
+            }
+        })?;
+        Ok((id.0, step))
+    }
+
+    /// Let agents leave; return those that may start because of it.
+    ///
+    /// In a versioned world others at the leaver's clock may already have seen it, so it is still
+    /// part of the snapshot of its clock and gone from the next one. In a world changed in place
+    /// (compatibility rule) it is gone at once.
+    ///
+    /// Parameters
+    /// ----------
+    /// ids : int64 (k,)
+    ///     Agents that are not running, each once.
+    ///
+    /// Returns
+    /// -------
+    /// int64 (m,)
+    ///     New array: the agents that have become ready by this call, ordered as in `ready`.
+    ///
+    /// Raises
+    /// ------
+    /// RunningError, DuplicateAgentError, UnknownAgentError, AgentLeftError, ArrayTypeError,
+    /// ArrayShapeError
+    ///     Nothing has changed then.
+    fn remove<'py>(&self, ids: &Bound<'py, PyAny>) -> PyResult<Ids<'py>> {
+        let py = ids.py();
+        let ids = arrays::ids(ids)?;
+        let mut newly_ready = Vec::new();
+        self.change(
+            py,
+            ids.len(),
+            |inner| either!(inner, scheduler => scheduler.remove(&ids, &mut newly_ready)),
+        )?;
+        Ok(arrays::from_ids(py, &newly_ready))
+    }
+
+    /// Return everybody who blocks this agent now, by id (int64, new array); empty if nobody does.
+    ///
+    /// Raises
+    /// ------
+    /// UnknownAgentError, AgentLeftError
+    fn blockers<'py>(&self, py: Python<'py>, agent: i64) -> PyResult<Ids<'py>> {
+        let blockers =
+            self.ask(py, agent, |inner, id| either!(inner, scheduler => scheduler.blockers(id)))?;
+        Ok(arrays::from_ids(py, &blockers))
+    }
+
+    /// Return what is remembered of this agent, oldest first: why it waited, on whom, what ended it.
+    ///
+    /// `str()` of an entry is a sentence. The memory holds the last `story_capacity` events of all.
+    ///
+    /// Raises
+    /// ------
+    /// UnknownAgentError
+    fn story(&self, py: Python<'_>, agent: i64) -> PyResult<Vec<PyStoryEntry>> {
+        let story =
+            self.ask(py, agent, |inner, id| either!(inner, scheduler => scheduler.story(id)))?;
+        Ok(story.into_iter().map(PyStoryEntry).collect())
+    }
+
+    /// Return what the agent is doing: blocked, held, ready, running or left.
+    ///
+    /// `held` is not blocked itself, but a member of its cluster is.
+    ///
+    /// Raises
+    /// ------
+    /// UnknownAgentError
+    fn status(&self, py: Python<'_>, agent: i64) -> PyResult<&'static str> {
+        let status =
+            self.ask(py, agent, |inner, id| either!(inner, scheduler => scheduler.status(id)))?;
+        Ok(match status {
+            Status::Blocked => "blocked",
+            Status::Held => "held",
+            Status::Ready => "ready",
+            Status::Running => "running",
+            Status::Left => "left",
+        })
+    }
+
+    /// Return how many agents wait for this one, directly or through others.
+    ///
+    /// Every blocked agent counts under the one blocker it waits for.
+    ///
+    /// Raises
+    /// ------
+    /// UnknownAgentError
+    fn held_up(&self, py: Python<'_>, agent: i64) -> PyResult<u32> {
+        self.ask(py, agent, |inner, id| either!(inner, scheduler => scheduler.held_up(id)))
+    }
+
+    /// Return, for each agent, the smallest id of the cluster it is ready or running with.
+    ///
+    /// An agent alone, blocked or gone is its own cluster; so is every agent under the conservative
+    /// rule. Agents with equal labels start and finish together.
+    ///
+    /// Parameters
+    /// ----------
+    /// ids : int64 (k,)
+    ///
+    /// Returns
+    /// -------
+    /// int64 (k,)
+    ///     New array.
+    ///
+    /// Raises
+    /// ------
+    /// UnknownAgentError, ArrayTypeError, ArrayShapeError
+    fn clusters<'py>(&self, ids: &Bound<'py, PyAny>) -> PyResult<Ids<'py>> {
+        let py = ids.py();
+        let ids = arrays::ids(ids)?;
+        let inner = self.lock(py);
+        let labels: Result<Vec<_>, _> =
+            either!(&*inner, scheduler => ids.iter().map(|&id| scheduler.cluster(id)).collect());
+        drop(inner);
+        Ok(arrays::from_ids(py, &labels.map_err(|error| from_core(py, &error))?))
+    }
+
+    /// Re-derive every stored fact and check every invariant. Slow; for tests.
+    ///
+    /// Raises
+    /// ------
+    /// InvariantError
+    ///     A bug of Headway.
+    fn validate(&self, py: Python<'_>) -> PyResult<()> {
+        self.change(py, LONG, |inner| either!(inner, scheduler => scheduler.validate()))
+    }
+
+    /// The next step of each agent (while running: the one it executes); int64 (n,), new array.
+    ///
+    /// Of agents that left, the step they would have executed next.
+    #[getter]
+    fn clocks<'py>(&self, py: Python<'py>) -> PyResult<Ids<'py>> {
+        let inner = self.lock(py);
+        let clocks: Result<Vec<u32>, _> = either!(&*inner, scheduler => {
+            (0..scheduler.agents_joined()).map(|i| scheduler.clock(AgentId(i as u32))).collect()
+        });
+        drop(inner);
+        let clocks = clocks.map_err(|error| from_core(py, &error))?;
+        Ok(arrays::from_steps(py, clocks.into_iter()))
+    }
+
+    /// Where each agent stood at the start of its current step: int64 or float64 (n, 2), new array.
+    #[getter]
+    fn positions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let inner = self.lock(py);
+        let array = match &*inner {
+            Inner::Grid(scheduler) => {
+                let flat = flat_positions(scheduler).map_err(|error| from_core(py, &error))?;
+                let wide: Vec<i64> = flat.into_iter().map(i64::from).collect();
+                wide.into_pyarray(py).reshape([scheduler.agents_joined(), 2])?.into_any()
+            }
+            Inner::Plane(scheduler) => {
+                let flat = flat_positions(scheduler).map_err(|error| from_core(py, &error))?;
+                flat.into_pyarray(py).reshape([scheduler.agents_joined(), 2])?.into_any()
+            }
+        };
+        Ok(array)
+    }
+
+    /// The smallest clock of the agents present: no step before it can change any more.
+    #[getter]
+    fn frontier(&self, py: Python<'_>) -> u32 {
+        either!(&*self.lock(py), scheduler => scheduler.frontier())
+    }
+
+    /// The metric, as given.
+    #[getter]
+    fn metric(&self) -> &'static str {
+        self.metric
+    }
+
+    /// The rule, as given.
+    #[getter]
+    fn rule(&self) -> &'static str {
+        self.rule
+    }
+
+    fn __len__(&self, py: Python<'_>) -> usize {
+        either!(&*self.lock(py), scheduler => scheduler.agents_joined())
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!(
+            "<Scheduler of {} agents, rule {}, metric {}, frontier {}>",
+            self.__len__(py),
+            self.rule,
+            self.metric,
+            self.frontier(py)
+        )
+    }
+}
+
+impl PyScheduler {
+    /// Waits for the state without holding up other threads.
+    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, Inner> {
+        use pyo3::sync::MutexExt;
+        self.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The one door for changes: long ones run without the interpreter lock.
+    fn change<T: Send>(
+        &self,
+        py: Python<'_>,
+        size: usize,
+        call: impl FnOnce(&mut Inner) -> Result<T, Error> + Send,
+    ) -> PyResult<T> {
+        let result = if size < LONG {
+            call(&mut self.lock(py))
+        } else {
+            py.detach(|| call(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner)))
+        };
+        result.map_err(|error| from_core(py, &error))
+    }
+
+    fn ask<T>(
+        &self,
+        py: Python<'_>,
+        agent: i64,
+        call: impl FnOnce(&Inner, AgentId) -> Result<T, Error>,
+    ) -> PyResult<T> {
+        let inner = self.lock(py);
+        let agents = either!(&*inner, scheduler => scheduler.agents_joined()) as u32;
+        let result = match arrays::agent(agent) {
+            Some(id) => call(&inner, id),
+            None => Err(Error::UnknownAgent { agent, agents }),
+        };
+        drop(inner);
+        result.map_err(|error| from_core(py, &error))
+    }
+
+    fn newcomer(
+        &self,
+        py: Python<'_>,
+        sight: Option<f64>,
+        speed: Option<f64>,
+        reach: Option<f64>,
+    ) -> PyResult<Footprint> {
+        let common = self.common;
+        let sight = sight.or(common.map(|footprint| footprint.sight));
+        let reach = reach.or(speed).or(common.map(|footprint| footprint.reach));
+        let speed = speed.or(common.map(|footprint| footprint.speed));
+        match (sight, reach, speed) {
+            (Some(sight), Some(reach), Some(speed)) => Ok(Footprint { sight, reach, speed }),
+            _ => Err(plain(
+                py,
+                "OptionError",
+                "add() needs sight= and speed=: the first agents have different footprints, so \
+                 there is no common one to take"
+                    .into(),
+            )),
+        }
+    }
+}
+
+fn join<C: Copy>(
+    positions: &[[C; 2]],
+    footprints: &[Footprint],
+    world: impl Fn(usize) -> u32,
+) -> Vec<NewAgent<C>> {
+    positions
+        .iter()
+        .zip(footprints)
+        .enumerate()
+        .map(|(i, (&position, &footprint))| NewAgent { position, footprint, world: world(i) })
+        .collect()
+}
+
+fn flat_positions<S: Space>(scheduler: &Scheduler<S>) -> Result<Vec<S::Coord>, Error> {
+    let mut flat = Vec::with_capacity(2 * scheduler.agents_joined());
+    for i in 0..scheduler.agents_joined() {
+        flat.extend(scheduler.position(AgentId(i as u32))?);
+    }
+    Ok(flat)
+}
+
+fn footprints(
+    sight: &Bound<'_, PyAny>,
+    speed: &Bound<'_, PyAny>,
+    reach: Option<&Bound<'_, PyAny>>,
+    agents: usize,
+) -> PyResult<Vec<Footprint>> {
+    let sight = arrays::per_agent(sight, "sight", agents)?;
+    let speed = arrays::per_agent(speed, "speed", agents)?;
+    let reach = match reach {
+        Some(reach) => arrays::per_agent(reach, "reach", agents)?,
+        None => speed.clone(),
+    };
+    Ok((0..agents)
+        .map(|i| Footprint { sight: sight[i], reach: reach[i], speed: speed[i] })
+        .collect())
+}
+
+fn worlds_of(given: &Bound<'_, PyAny>, agents: usize) -> PyResult<Vec<u32>> {
+    let py = given.py();
+    let worlds = arrays::integers(given, "worlds")?;
+    let worlds = worlds.as_array();
+    if worlds.len() != agents {
+        let message = format!("worlds must have shape ({agents},), got ({},)", worlds.len());
+        return Err(plain(py, "ArrayShapeError", message));
+    }
+    let number = |world: i64| {
+        u32::try_from(world).map_err(|_| {
+            plain(py, "OptionError", format!("worlds are numbered from 0, got {world}"))
+        })
+    };
+    worlds.iter().map(|&world| number(world)).collect()
+}
+
+fn metric_named(py: Python<'_>, name: &str) -> PyResult<(&'static str, Metric)> {
+    Ok(match name {
+        "chebyshev" => ("chebyshev", Metric::Chebyshev),
+        "manhattan" => ("manhattan", Metric::Manhattan),
+        "euclidean" => ("euclidean", Metric::Euclidean),
+        _ => {
+            let message = format!("metric must be chebyshev, manhattan or euclidean, got {name:?}");
+            return Err(plain(py, "OptionError", message));
+        }
+    })
+}
+
+fn rule_named(py: Python<'_>, name: &str) -> PyResult<(&'static str, Rule)> {
+    Ok(match name {
+        "conservative" => ("conservative", Rule::Conservative),
+        "compatibility" => ("compatibility", Rule::Compatibility),
+        _ => {
+            let message = format!("rule must be conservative or compatibility, got {name:?}");
+            return Err(plain(py, "OptionError", message));
+        }
+    })
+}
+
+fn bad_wrap(py: Python<'_>, wrap: Option<(f64, f64)>, wanted: &str) -> PyErr {
+    let (x, y) = wrap.unwrap_or_default();
+    plain(py, "OptionError", format!("wrap must be {wanted}, got ({x}, {y})"))
+}
+
+fn grid(py: Python<'_>, metric: Metric, wrap: Option<(f64, f64)>) -> PyResult<Grid> {
+    let fault = || {
+        let wanted = "two whole numbers from 1 to 2**30, the size of the grid in tiles";
+        bad_wrap(py, wrap, wanted)
+    };
+    let size = |x: f64| {
+        let whole = x.fract() == 0.0 && (1.0..=f64::from(Grid::LIMIT)).contains(&x);
+        whole.then_some(x as i32)
+    };
+    let sizes = match wrap {
+        Some((x, y)) => Some([size(x).ok_or_else(fault)?, size(y).ok_or_else(fault)?]),
+        None => None,
+    };
+    Grid::new(metric, sizes).ok_or_else(fault)
+}
+
+fn plane(py: Python<'_>, metric: Metric, wrap: Option<(f64, f64)>) -> PyResult<Plane> {
+    Plane::new(metric, wrap.map(|(x, y)| [x, y]))
+        .ok_or_else(|| bad_wrap(py, wrap, "two positive numbers up to 1e8, the size of the plane"))
+}
