@@ -269,8 +269,8 @@ class Scheduler:
 
 @final
 class StoryEntry:
-    @property
     """One thing that happened to an agent; `str()` tells it as a sentence."""
+    @property
     def number(self) -> int:
         """Position in the log of all agents."""
     @property

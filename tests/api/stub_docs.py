@@ -51,12 +51,13 @@ def rewrite() -> None:
         first = node.body[0]
         has_doc = ast.get_docstring(node) is not None
         has_dots = isinstance(first, ast.Expr) and not has_doc
-        end = first.end_lineno if has_doc or has_dots else first.lineno - 1
+        start = min([first.lineno, *(d.lineno for d in getattr(first, "decorator_list", []))])
+        end = first.end_lineno if has_doc or has_dots else start - 1
         indent = " " * (node.col_offset + 4)
         doc = inspect.cleandoc(getattr(built, "__doc__", "") or "")
         text = textwrap.indent(f'"""{doc}\n"""' if "\n" in doc else f'"""{doc}"""', indent)
         inner = [line.rstrip() for line in text.splitlines()]
-        head = lines[: first.lineno - 1]
+        head = lines[: start - 1]
         if head[-1].endswith(" ..."):
             head[-1] = head[-1].removesuffix(" ...")
         lines = head + inner + lines[end:]
