@@ -3,6 +3,7 @@ from typing import Any, Literal, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+__all__ = ["Scheduler", "StoryEntry", "VirtualServer", "__version__"]
 __version__: str
 
 @final
@@ -297,3 +298,109 @@ class StoryEntry:
     @property
     def wake_at(self) -> int | None:
         """Clock of the witness at which it is examined again (of `waited`), else None."""
+
+@final
+class VirtualServer:
+    """A modelled LLM server with continuous batching. All its times are modelled seconds.
+
+    Each of `replicas` forms iterations of at most `max_sequences` requests and `token_budget`
+    tokens, in the order of (priority, arrival). An iteration lasts
+    `max(t0, p * prefill_tokens) + d * decoding_sequences` seconds (DESIGN section 6). Nothing
+    happens between calls: `advance` jumps to the next completion.
+
+    Parameters
+    ----------
+    replicas : int
+        Copies of the model; a request goes to the one with the fewest requests in flight.
+    t0, p, d : float
+        Seconds: of an iteration at least, per prompt token, per decoding sequence.
+    max_sequences : int
+        Requests a replica works on at a time.
+    token_budget : int
+        Tokens of one iteration; longer prompts are processed in chunks.
+
+    Raises
+    ------
+    EngineError
+        A number outside its range; the message names the range.
+    """
+    def __new__(
+        cls,
+        replicas: int,
+        *,
+        t0: float,
+        p: float,
+        d: float,
+        max_sequences: int,
+        token_budget: int,
+    ) -> VirtualServer: ...
+    def submit(
+        self, priorities: ArrayLike, prompt_tokens: ArrayLike, output_tokens: ArrayLike
+    ) -> NDArray[np.int64]:
+        """Submit a batch of requests now.
+
+        Parameters
+        ----------
+        priorities : int64 (k,)
+            Smaller is served first; of equals the one submitted first.
+        prompt_tokens, output_tokens : int64 (k,)
+            At least 1 each, at most 2**32 - 1.
+
+        Returns
+        -------
+        int64 (k,)
+            New array: the requests' ids, counted from 0 in the order of submission.
+
+        Raises
+        ------
+        EngineError, ArrayTypeError, ArrayShapeError
+            Nothing has been submitted then.
+        """
+    def advance(self) -> NDArray[np.int64]:
+        """Jump to the next time at which a request finishes.
+
+        Returns
+        -------
+        int64 (k,)
+            New array: all requests that finish at that very time, by replica, then in the order of
+            admission. Empty, and no time passes, if nothing is in flight.
+        """
+    def cancel(self, request: int) -> bool:
+        """Take a request back; return whether it was still in flight.
+
+        Raises
+        ------
+        EngineError
+            If no request with this id was ever submitted.
+        """
+    def lone_latency(
+        self, prompt_tokens: ArrayLike, output_tokens: ArrayLike
+    ) -> NDArray[np.float64]:
+        """Return how long calls would take alone on an idle replica, in modelled seconds.
+
+        Parameters
+        ----------
+        prompt_tokens, output_tokens : int64 (k,)
+
+        Returns
+        -------
+        float64 (k,)
+            New array.
+
+        Raises
+        ------
+        EngineError, ArrayTypeError
+        """
+    def statistics(self) -> dict[str, float]:
+        """Return what has been done up to now, as a dict.
+
+        `seconds` (modelled, since the start), `submitted`, `finished`, `cancelled`,
+        `in_flight_seconds` (summed over requests), and summed over replicas `busy_seconds`,
+        `iterations`, `prompt_tokens`, `output_tokens`, `cancelled_tokens`.
+        """
+    @property
+    def now(self) -> float:
+        """Modelled seconds since the start."""
+    @property
+    def in_flight(self) -> int:
+        """How many requests wait or run."""

@@ -10,13 +10,10 @@ The scheduler's exceptions carry the numbers of their message as attributes (`ag
 
 from __future__ import annotations
 
-from typing import Any
-
-
 class HeadwayError(Exception):
     """Root of every error raised on purpose by Headway."""
 
-    def __init__(self, message: str = "", **facts: Any) -> None:
+    def __init__(self, message: str = "", **facts: object) -> None:
         super().__init__(message)
         self.__dict__.update(facts)
 

@@ -4,6 +4,7 @@ mod arrays;
 mod error;
 mod scheduler;
 mod story;
+mod vtime;
 
 use pyo3::prelude::*;
 
@@ -12,5 +13,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     m.add_class::<scheduler::PyScheduler>()?;
     m.add_class::<story::PyStoryEntry>()?;
+    m.add_class::<vtime::PyVirtualServer>()?;
     Ok(())
 }

@@ -8,7 +8,6 @@ use crate::server::RequestId;
 ///
 /// The text names the value and the limit it broke.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Error {
     /// A number outside its range, or not a number.
     OutOfRange {

@@ -1,0 +1,110 @@
+"""Schedules to compare with: in step, one by one, or without any waiting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from headway.schedules.base import as_ids
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+NOBODY: NDArray[np.int64] = np.empty(0, np.int64)
+
+
+class _Alone:
+    """What the reference schedules share: everybody is its own cluster."""
+
+    def __init__(self, agents: int) -> None:
+        self._clock = np.zeros(agents, np.int64)
+        self._present = np.ones(agents, np.bool_)
+
+    def clusters(self, ids: ArrayLike) -> NDArray[np.int64]:
+        return as_ids(ids)
+
+    @property
+    def frontier(self) -> int:
+        present = self._clock[self._present]
+        return int(present.min()) if len(present) else 0
+
+
+class Lockstep(_Alone):
+    """A barrier after every step: nobody starts step t + 1 before everybody has finished step t.
+
+    The standard practice, and the baseline of every comparison (parallel-sync in PAPER section 7).
+    """
+
+    def __init__(self, agents: int) -> None:
+        super().__init__(agents)
+        self._unfinished = agents
+
+    def ready(self) -> NDArray[np.int64]:
+        present = np.flatnonzero(self._present)
+        return present[self._clock[present] == self.frontier]
+
+    def start(self, ids: ArrayLike) -> None:
+        pass
+
+    def finish(self, ids: ArrayLike, positions: ArrayLike) -> NDArray[np.int64]:
+        ids = as_ids(ids)
+        self._clock[ids] += 1
+        self._unfinished -= len(ids)
+        return self._next_step()
+
+    def remove(self, ids: ArrayLike) -> NDArray[np.int64]:
+        ids = as_ids(ids)
+        # An agent that leaves has finished the current step, unless the next has begun already.
+        self._present[ids] = False
+        self._unfinished -= int((self._clock[ids] == self._clock[self._present].max(initial=0)).sum())
+        return NOBODY
+
+    def _next_step(self) -> NDArray[np.int64]:
+        if self._unfinished:
+            return NOBODY
+        everybody = np.flatnonzero(self._present)
+        self._unfinished = len(everybody)
+        return everybody
+
+
+class Serial(_Alone):
+    """One agent at a time, in the order of their numbers; the original program (PAPER section 7)."""
+
+    def ready(self) -> NDArray[np.int64]:
+        return self._next()
+
+    def start(self, ids: ArrayLike) -> None:
+        pass
+
+    def finish(self, ids: ArrayLike, positions: ArrayLike) -> NDArray[np.int64]:
+        self._clock[as_ids(ids)] += 1
+        return self._next()
+
+    def remove(self, ids: ArrayLike) -> NDArray[np.int64]:
+        self._present[as_ids(ids)] = False
+        return self._next()
+
+    def _next(self) -> NDArray[np.int64]:
+        present = np.flatnonzero(self._present)
+        # The first of those with the smallest clock.
+        return present[[int(self._clock[present].argmin())]] if len(present) else NOBODY
+
+
+class Unconstrained(_Alone):
+    """No waiting between agents; an agent's own calls stay in sequence. Bound by the hardware."""
+
+    def ready(self) -> NDArray[np.int64]:
+        return np.flatnonzero(self._present)
+
+    def start(self, ids: ArrayLike) -> None:
+        pass
+
+    def finish(self, ids: ArrayLike, positions: ArrayLike) -> NDArray[np.int64]:
+        ids = as_ids(ids)
+        self._clock[ids] += 1
+        return ids
+
+    def remove(self, ids: ArrayLike) -> NDArray[np.int64]:
+        self._present[as_ids(ids)] = False
+        return NOBODY

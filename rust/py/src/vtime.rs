@@ -1,0 +1,225 @@
+//! `headway.engines.virtual`'s server: the virtual-time model over numpy batches.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use headway_vtime::{Error, Model, RequestId, Server};
+use numpy::{IntoPyArray, PyArray1};
+use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
+use pyo3::types::PyDict;
+
+use crate::arrays;
+use crate::error::plain;
+
+/// A modelled LLM server with continuous batching. All its times are modelled seconds.
+///
+/// Each of `replicas` forms iterations of at most `max_sequences` requests and `token_budget`
+/// tokens, in the order of (priority, arrival). An iteration lasts
+/// `max(t0, p * prefill_tokens) + d * decoding_sequences` seconds (DESIGN section 6). Nothing
+/// happens between calls: `advance` jumps to the next completion.
+///
+/// Parameters
+/// ----------
+/// replicas : int
+///     Copies of the model; a request goes to the one with the fewest requests in flight.
+/// t0, p, d : float
+///     Seconds: of an iteration at least, per prompt token, per decoding sequence.
+/// max_sequences : int
+///     Requests a replica works on at a time.
+/// token_budget : int
+///     Tokens of one iteration; longer prompts are processed in chunks.
+///
+/// Raises
+/// ------
+/// EngineError
+///     A number outside its range; the message names the range.
+#[pyclass(frozen, name = "VirtualServer", module = "headway")]
+pub struct PyVirtualServer(Mutex<Server>);
+
+fn refuse(py: Python<'_>, error: Error) -> PyErr {
+    plain(py, "EngineError", error.to_string())
+}
+
+/// A count of tokens as the model takes it; what does not fit is refused there as 0 is.
+fn count(tokens: i64) -> u32 {
+    u32::try_from(tokens).unwrap_or(0)
+}
+
+#[pymethods]
+impl PyVirtualServer {
+    #[new]
+    #[pyo3(signature = (replicas, *, t0, p, d, max_sequences, token_budget))]
+    fn new(
+        py: Python<'_>,
+        replicas: u32,
+        t0: f64,
+        p: f64,
+        d: f64,
+        max_sequences: u32,
+        token_budget: u32,
+    ) -> PyResult<Self> {
+        Model::new(t0, p, d, max_sequences, token_budget)
+            .and_then(|model| Server::new(model, replicas))
+            .map(|server| Self(Mutex::new(server)))
+            .map_err(|error| refuse(py, error))
+    }
+
+    /// Submit a batch of requests now.
+    ///
+    /// Parameters
+    /// ----------
+    /// priorities : int64 (k,)
+    ///     Smaller is served first; of equals the one submitted first.
+    /// prompt_tokens, output_tokens : int64 (k,)
+    ///     At least 1 each, at most 2**32 - 1.
+    ///
+    /// Returns
+    /// -------
+    /// int64 (k,)
+    ///     New array: the requests' ids, counted from 0 in the order of submission.
+    ///
+    /// Raises
+    /// ------
+    /// EngineError, ArrayTypeError, ArrayShapeError
+    ///     Nothing has been submitted then.
+    fn submit<'py>(
+        &self,
+        py: Python<'py>,
+        priorities: &Bound<'py, PyAny>,
+        prompt_tokens: &Bound<'py, PyAny>,
+        output_tokens: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let priorities = arrays::integers(priorities, "priorities")?;
+        let prompts = arrays::integers(prompt_tokens, "prompt_tokens")?;
+        let outputs = arrays::integers(output_tokens, "output_tokens")?;
+        let (priorities, prompts, outputs) =
+            (priorities.as_array(), prompts.as_array(), outputs.as_array());
+        if priorities.len() != prompts.len() || priorities.len() != outputs.len() {
+            let message = format!(
+                "submit() got {} priorities, {} prompt_tokens and {} output_tokens",
+                priorities.len(),
+                prompts.len(),
+                outputs.len()
+            );
+            return Err(plain(py, "ArrayShapeError", message));
+        }
+        let mut server = self.lock(py);
+        for (&prompt, &output) in prompts.iter().zip(&outputs) {
+            // Refused as a whole, before anything is submitted.
+            server
+                .model()
+                .lone_latency(count(prompt), count(output))
+                .map_err(|error| refuse(py, error))?;
+        }
+        let mut ids = Vec::with_capacity(priorities.len());
+        for ((&priority, &prompt), &output) in priorities.iter().zip(&prompts).zip(&outputs) {
+            let id = server
+                .submit(priority, count(prompt), count(output))
+                .map_err(|error| refuse(py, error))?;
+            ids.push(id.0 as i64);
+        }
+        Ok(ids.into_pyarray(py))
+    }
+
+    /// Jump to the next time at which a request finishes.
+    ///
+    /// Returns
+    /// -------
+    /// int64 (k,)
+    ///     New array: all requests that finish at that very time, by replica, then in the order of
+    ///     admission. Empty, and no time passes, if nothing is in flight.
+    fn advance<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        let mut finished = Vec::new();
+        self.lock(py).advance(&mut finished);
+        finished.into_iter().map(|id| id.0 as i64).collect::<Vec<_>>().into_pyarray(py)
+    }
+
+    /// Take a request back; return whether it was still in flight.
+    ///
+    /// Raises
+    /// ------
+    /// EngineError
+    ///     If no request with this id was ever submitted.
+    fn cancel(&self, py: Python<'_>, request: i64) -> PyResult<bool> {
+        let id = RequestId(u64::try_from(request).unwrap_or(u64::MAX));
+        self.lock(py).cancel(id).map_err(|error| refuse(py, error))
+    }
+
+    /// Return how long calls would take alone on an idle replica, in modelled seconds.
+    ///
+    /// Parameters
+    /// ----------
+    /// prompt_tokens, output_tokens : int64 (k,)
+    ///
+    /// Returns
+    /// -------
+    /// float64 (k,)
+    ///     New array.
+    ///
+    /// Raises
+    /// ------
+    /// EngineError, ArrayTypeError
+    fn lone_latency<'py>(
+        &self,
+        py: Python<'py>,
+        prompt_tokens: &Bound<'py, PyAny>,
+        output_tokens: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let prompts = arrays::integers(prompt_tokens, "prompt_tokens")?;
+        let outputs = arrays::integers(output_tokens, "output_tokens")?;
+        let model = *self.lock(py).model();
+        let latencies: Result<Vec<f64>, Error> = prompts
+            .as_array()
+            .iter()
+            .zip(outputs.as_array())
+            .map(|(&prompt, &output)| model.lone_latency(count(prompt), count(output)))
+            .collect();
+        Ok(latencies.map_err(|error| refuse(py, error))?.into_pyarray(py))
+    }
+
+    /// Return what has been done up to now, as a dict.
+    ///
+    /// `seconds` (modelled, since the start), `submitted`, `finished`, `cancelled`,
+    /// `in_flight_seconds` (summed over requests), and summed over replicas `busy_seconds`,
+    /// `iterations`, `prompt_tokens`, `output_tokens`, `cancelled_tokens`.
+    fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let statistics = self.lock(py).statistics();
+        let sum = |field: fn(&headway_vtime::ReplicaStatistics) -> u64| {
+            statistics.replicas.iter().map(field).sum::<u64>()
+        };
+        let facts = PyDict::new(py);
+        facts.set_item("seconds", statistics.now)?;
+        facts.set_item("submitted", statistics.submitted)?;
+        facts.set_item("finished", statistics.finished)?;
+        facts.set_item("cancelled", statistics.cancelled)?;
+        facts.set_item("in_flight_seconds", statistics.in_flight_seconds)?;
+        let busy: f64 = statistics.replicas.iter().map(|replica| replica.busy_seconds).sum();
+        facts.set_item("busy_seconds", busy)?;
+        facts.set_item("iterations", sum(|replica| replica.iterations))?;
+        facts.set_item("prompt_tokens", sum(|replica| replica.prompt_tokens))?;
+        facts.set_item("output_tokens", sum(|replica| replica.output_tokens))?;
+        facts.set_item(
+            "cancelled_tokens",
+            sum(|replica| replica.cancelled_prompt_tokens + replica.cancelled_output_tokens),
+        )?;
+        Ok(facts)
+    }
+
+    /// Modelled seconds since the start.
+    #[getter]
+    fn now(&self, py: Python<'_>) -> f64 {
+        self.lock(py).now()
+    }
+
+    /// How many requests wait or run.
+    #[getter]
+    fn in_flight(&self, py: Python<'_>) -> usize {
+        self.lock(py).in_flight()
+    }
+}
+
+impl PyVirtualServer {
+    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, Server> {
+        self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+    }
+}
