@@ -10,6 +10,7 @@ The scheduler's exceptions carry the numbers of their message as attributes (`ag
 
 from __future__ import annotations
 
+
 class HeadwayError(Exception):
     """Root of every error raised on purpose by Headway."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headway.errors import OptionError
 from headway.generate import calibration
 from headway.generate.calls import (
     Chains,
@@ -122,7 +123,7 @@ def generate_town(
 
     Raises
     ------
-    ValueError
+    OptionError
         Where an argument is out of its range.
     """
     start = _first_step(start_step, start_hour, seconds_per_step)
@@ -154,14 +155,14 @@ def _check(agents: int, steps: int, seed: int, agents_per_town: int, layout: str
     """Refuse arguments out of range."""
     for what, value, least in (("agents", agents, 1), ("steps", steps, 1), ("seed", seed, 0)):
         if value < least:
-            raise ValueError(f"generate_town: {what} must be at least {least}, not {value}")
+            raise OptionError(f"generate_town: {what} must be at least {least}, not {value}")
     if not 1 <= agents_per_town <= AGENTS_PER_TOWN_MOST:
-        raise ValueError(
+        raise OptionError(
             f"generate_town: agents_per_town must lie between 1 and {AGENTS_PER_TOWN_MOST} (a map "
             f"has no more houses), not {agents_per_town}"
         )
     if layout not in LAYOUTS:
-        raise ValueError(
+        raise OptionError(
             f"generate_town: unknown layout {layout!r}; choose one of {', '.join(LAYOUTS)}"
         )
 
@@ -169,20 +170,20 @@ def _check(agents: int, steps: int, seed: int, agents_per_town: int, layout: str
 def _first_step(start_step: int, start_hour: float | None, seconds_per_step: int) -> int:
     """Return the step of the simulation that becomes step 0 of the trace."""
     if seconds_per_step not in STEP_SECONDS:
-        raise ValueError(
+        raise OptionError(
             f"generate_town: seconds_per_step must be one of {', '.join(map(str, STEP_SECONDS))} "
             f"(agents walk one tile a step), not {seconds_per_step}"
         )
     if start_step < 0:
-        raise ValueError(f"generate_town: start_step must not be negative, but is {start_step}")
+        raise OptionError(f"generate_town: start_step must not be negative, but is {start_step}")
     if start_hour is None:
         return start_step
     if start_step:
-        raise ValueError(
+        raise OptionError(
             f"generate_town: give start_step ({start_step}) or start_hour ({start_hour}), not both"
         )
     if not 0 <= start_hour < 24:
-        raise ValueError(
+        raise OptionError(
             f"generate_town: start_hour must be at least 0 and less than 24, not {start_hour}"
         )
     return round(start_hour * 3600 / seconds_per_step)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from headway.errors import TraceError
+from headway.errors import OptionError, TraceError
 from headway.importers.generative_agents import Reading, read_compressed, read_storage
 from headway.importers.inference import NOTES, infer_calls
 from headway.importers.normalized import read_normalized
@@ -90,7 +90,7 @@ def import_recording(
 
 def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise TraceError(f"{what}={value!r} is none of {', '.join(choices)}")
+        raise OptionError(f"{what}={value!r} is none of {', '.join(choices)}")
 
 
 def _recognise(folder: Path) -> str:

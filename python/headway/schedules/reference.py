@@ -38,11 +38,11 @@ class Lockstep(_Alone):
 
     def __init__(self, agents: int) -> None:
         super().__init__(agents)
+        self._step = 0
         self._unfinished = agents
 
     def ready(self) -> NDArray[np.int64]:
-        present = np.flatnonzero(self._present)
-        return present[self._clock[present] == self.frontier]
+        return np.flatnonzero(self._present & (self._clock == self._step))
 
     def start(self, ids: ArrayLike) -> None:
         pass
@@ -51,25 +51,25 @@ class Lockstep(_Alone):
         ids = as_ids(ids)
         self._clock[ids] += 1
         self._unfinished -= len(ids)
-        return self._next_step()
+        return self._cross_barrier()
 
     def remove(self, ids: ArrayLike) -> NDArray[np.int64]:
         ids = as_ids(ids)
-        # An agent that leaves has finished the current step, unless the next has begun already.
         self._present[ids] = False
-        self._unfinished -= int((self._clock[ids] == self._clock[self._present].max(initial=0)).sum())
-        return NOBODY
+        self._unfinished -= int((self._clock[ids] == self._step).sum())
+        return self._cross_barrier()
 
-    def _next_step(self) -> NDArray[np.int64]:
-        if self._unfinished:
-            return NOBODY
+    def _cross_barrier(self) -> NDArray[np.int64]:
         everybody = np.flatnonzero(self._present)
+        if self._unfinished or not len(everybody):
+            return NOBODY
+        self._step += 1
         self._unfinished = len(everybody)
         return everybody
 
 
 class Serial(_Alone):
-    """One agent at a time, in the order of their numbers; the original program (PAPER section 7)."""
+    """One agent at a time, in the order of their numbers, as the original program does."""
 
     def ready(self) -> NDArray[np.int64]:
         return self._next()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headway.errors import TraceError
+from headway.errors import OptionError, TraceError
 from headway.trace.metric import METRICS, distance, length, moved, offset, within
 from headway.trace.model import Agents, Calls, Trace
 
@@ -196,7 +196,7 @@ def resolve_jumps(
     metric = _known(metric or trace.meta.metric)
     _limit("speed", speed)
     if on_jump not in ("error", "split", "clip"):
-        raise TraceError(f"on_jump is {on_jump!r}; it must be 'error', 'split' or 'clip'")
+        raise OptionError(f"on_jump is {on_jump!r}; it must be 'error', 'split' or 'clip'")
     step, agent = _find_jumps(trace, speed, metric)
     if not len(step):
         return trace

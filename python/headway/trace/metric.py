@@ -20,11 +20,11 @@ METRICS = ("chebyshev", "manhattan", "euclidean")
 
 #: Farthest coordinate from zero, and largest world with joined borders: integers, real numbers.
 GRID_LIMIT = 2**30
-PLANE_LIMIT = 1e9
+PLANE_LIMIT = 1e8
 
 #: On a plane, places this little beyond a bound (as a share of it) count as within it, so that
 #: an agent that walks at full speed is not blamed for the rounding of its coordinates.
-PLANE_SLACK = 1e-9
+PLANE_SLACK = 1e-7
 
 
 def offset(p: ArrayLike, q: ArrayLike, wrap: tuple[float, float] | None) -> NDArray[np.float64]:

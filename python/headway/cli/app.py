@@ -1,0 +1,58 @@
+"""The command group, and how errors reach the user."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from headway import __version__
+from headway.cli.check import check
+from headway.cli.make import generate, import_
+from headway.cli.runs import compare, replay
+from headway.errors import HeadwayError, InvariantError
+
+
+class Group(click.Group):
+    """A group whose commands report Headway's errors as one line, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click declares it
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except InvariantError:
+            raise  # a bug of ours: the traceback is wanted
+        except HeadwayError as error:
+            raise click.ClickException(str(error)) from error
+        except OSError as error:
+            raise click.ClickException(
+                f"{error.filename or ''}: {error.strerror or error}"
+            ) from error
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="headway %(version)s")
+def app() -> None:
+    r"""Replay simulations of many LLM agents, and see how much faster they could run.
+
+    Agents of a shared world are usually advanced in lock-step: each step waits for the slowest
+    agent. Headway lets an agent go as soon as nothing that can still happen could reach it, with
+    the same result.
+
+    \b
+    Start here:
+      headway generate town.hwt               draw a day of a synthetic town of 25 agents
+      headway compare town.hwt                how long it takes under each schedule
+      headway import RECORDING -o mine.hwt    the same with a recorded town of your own
+      headway check mine.hwt                  whether its agents keep to the assumed footprint
+
+    A trace is a folder with agents, positions and LLM calls; no model is needed to replay one: the
+    time an LLM server takes is modelled.
+    """
+
+
+app.add_command(generate)
+app.add_command(import_)
+app.add_command(check)
+app.add_command(replay)
+app.add_command(compare)

@@ -1,0 +1,82 @@
+"""`headway check`: whether a trace keeps to a footprint."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from headway.cli.console import output, print_json
+from headway.cli.options import footprint_options, json_option, setting_of
+from headway.trace import FootprintReport, Trace, check_footprint, read_trace
+
+#: How many jumps the table shows.
+SHOWN = 20
+
+
+@click.command()
+@click.argument("source", metavar="TRACE", type=click.Path(path_type=Path))
+@footprint_options
+@json_option
+def check(
+    source: Path,
+    sight: float | None,
+    speed: float | None,
+    reach: float | None,
+    metric: str | None,
+    as_json: bool,
+) -> None:
+    """Check that the agents of TRACE keep to the footprint a schedule would assume.
+
+    Lists moves longer than the speed, steps where the recorded clock jumps, and calls about a
+    partner out of sight (these tell that the agents saw farther when they were recorded; a replay
+    is not wrong for it). Exits with 1 if a move is too long.
+    """
+    trace = read_trace(source)
+    setting = setting_of(trace, sight, speed, reach, metric)
+    report = check_footprint(trace, speed=setting.speed, sight=setting.sight, metric=setting.metric)
+    if as_json:
+        print_json({"trace": trace.meta.name, **report.to_dict()})
+    else:
+        _show(trace, report)
+    sys.exit(0 if report.keeps else 1)
+
+
+def _show(trace: Trace, report: FootprintReport) -> None:
+    console = output()
+    console.print(
+        f"[bold]{trace.meta.name}[/]: {trace.n_agents} agents, {trace.n_steps} steps, "
+        f"{len(trace.calls)} calls; speed {report.speed:g}, sight {report.sight:g}, "
+        f"{report.metric}"
+    )
+    if report.keeps:
+        console.print(f"moves: none is longer than {report.speed:g}")
+    else:
+        table = Table(title=f"{len(report.jumps)} moves longer than {report.speed:g}")
+        for column in ("step", "agent", "name", "distance", "from", "to"):
+            table.add_column(column, justify="left" if column == "name" else "right")
+        for jump in report.jumps[:SHOWN]:
+            table.add_row(
+                str(jump.step),
+                str(jump.agent),
+                jump.name,
+                f"{jump.distance:g}",
+                "{:g}, {:g}".format(*jump.origin),
+                "{:g}, {:g}".format(*jump.landing),
+            )
+        console.print(table)
+        if len(report.jumps) > SHOWN:
+            console.print(f"and {len(report.jumps) - SHOWN} more (--json lists all)")
+        console.print(
+            "Replay with --on-jump=split (a jump is leaving and joining again) or "
+            "--on-jump=clip (the agent walks after its recorded place)."
+        )
+    breaks = ", ".join(map(str, report.time_breaks)) or "nowhere"
+    console.print(f"recorded clock jumps at step: {breaks}")
+    if report.partner_calls:
+        console.print(
+            f"calls about a partner: {report.partner_calls}, of which {report.far_calls} are about "
+            f"one farther than {report.sight:g} away (farthest {report.farthest:g})"
+        )

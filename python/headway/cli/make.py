@@ -1,0 +1,141 @@
+"""`headway generate` and `headway import`: where traces come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headway.cli.console import output, progress_bar
+from headway.cli.options import step_range
+from headway.generate import LAYOUTS, generate_town
+from headway.importers import import_recording
+from headway.trace import Trace, write_trace
+
+force_option = click.option("--force", is_flag=True, help="Overwrite a trace that is there.")
+
+
+@click.command()
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--agents", type=click.IntRange(min=1), default=25, show_default=True)
+@click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    default=8640,
+    show_default=True,
+    help="Steps of 10 simulated seconds; 8640 are a day.",
+)
+@click.option("--start-hour", type=float, help="Hour of the day at step 0.  [default: 0]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Equal seeds, equal towns.")
+@click.option(
+    "--layout",
+    type=click.Choice(list(LAYOUTS)),
+    default="towns",
+    show_default=True,
+    help="Above 25 agents: several towns side by side, or one that grows.",
+)
+@force_option
+def generate(
+    target: Path,
+    agents: int,
+    steps: int,
+    start_hour: float | None,
+    seed: int,
+    layout: str,
+    force: bool,
+) -> None:
+    """Draw a synthetic town and write it as the trace TARGET.
+
+    Its calls per hour, tokens, chains of calls and dependencies follow what was published about
+    the Generative Agents town. Nothing in it was recorded.
+    """
+    with progress_bar("drawing towns") as tell:
+        trace = generate_town(
+            agents=agents,
+            steps=steps,
+            start_hour=start_hour,
+            seed=seed,
+            layout=layout,
+            progress=tell,
+        )
+    write_trace(trace, target, overwrite=force)
+    _describe(trace, target)
+
+
+@click.command("import")
+@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", "target", required=True, type=click.Path(path_type=Path), help="The trace."
+)
+@click.option("--name", help="Name of the trace.  [default: the recording's]")
+@click.option(
+    "--layout",
+    type=click.Choice(["auto", "normalized", "storage", "compressed"]),
+    default="auto",
+    show_default=True,
+    help="What the folders hold.",
+)
+@click.option(
+    "--steps",
+    callback=step_range,
+    metavar="FIRST:LAST",
+    help="Cut out these steps; LAST is left out.",
+)
+@click.option(
+    "--on-missing-step",
+    type=click.Choice(["error", "hold"]),
+    default="error",
+    show_default=True,
+    help="A step that is not recorded: refuse, or let everybody keep their place.",
+)
+@click.option(
+    "--on-extra-steps",
+    type=click.Choice(["error", "keep", "drop"]),
+    default="error",
+    show_default=True,
+    help="More steps than the recording says it has.",
+)
+@force_option
+def import_(
+    sources: tuple[Path, ...],
+    target: Path,
+    name: str | None,
+    layout: str,
+    steps: tuple[int, int] | None,
+    force: bool,
+    **choices: Any,  # noqa: ANN401
+) -> None:
+    r"""Turn recordings of the Generative Agents program into the trace TARGET.
+
+    \b
+    A SOURCE is a folder, recognised by what it holds:
+      storage      the program's storage/<simulation>: movement/<step>.json, personas/
+      compressed   its compressed_storage/<simulation>: master_movement.json
+      normalized   meta.json, positions.npz, llm_calls_inferred.csv.gz
+
+    Several SOURCES stand side by side as separate worlds. The program does not record its LLM
+    calls; they are inferred from what the agents remember, and the trace says so.
+    """
+    traces = []
+    for source in sources:
+        with progress_bar(f"reading {source.name}") as tell:
+            trace = import_recording(source, layout=layout, progress=tell, **choices)  # type: ignore[arg-type]
+        traces.append(trace if steps is None else trace.window(*steps))
+    one = len(traces) == 1
+    default = traces[0].meta.name if one else " + ".join(t.meta.name for t in traces)
+    trace = Trace.side_by_side(traces, name=name or default)
+    write_trace(trace, target, overwrite=force)
+    _describe(trace, target)
+
+
+def _describe(trace: Trace, target: Path) -> None:
+    console = output()
+    console.print(
+        f"[bold]{target}[/]: {trace.n_agents:,} agents, {trace.n_steps:,} steps, "
+        f"{len(trace.calls):,} calls",
+        soft_wrap=True,
+    )
+    for note in trace.meta.notes:
+        console.print(f"  note: {note}", markup=False)
+    console.print(f"next: headway compare {target}", markup=False, soft_wrap=True)

@@ -1,0 +1,160 @@
+"""`headway replay` and `headway compare`: a trace under one schedule, or under all."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headway.cli.console import output, print_json, progress_bar
+from headway.cli.options import (
+    engine_options,
+    footprint_options,
+    json_option,
+    jump_option,
+    preset_of,
+    resolved,
+    setting_of,
+)
+from headway.cli.tables import comparison_table, show_footer, show_outcome, summary_table
+from headway.compare import compare as compare_schedules
+from headway.replay import replay as replay_trace
+from headway.schedules import SCHEDULES, make_schedule
+from headway.trace import read_trace
+
+timing_option = click.option(
+    "--timing/--no-timing",
+    default=True,
+    help="Show what is measured on this machine; without it equal inputs give equal output, "
+    "to the byte.",
+)
+
+
+@click.command()
+@click.argument("source", metavar="TRACE", type=click.Path(path_type=Path))
+@click.option(
+    "--schedule",
+    type=click.Choice(list(SCHEDULES)),
+    default="conservative",
+    show_default=True,
+    help="Who may run when; see `headway compare --help`.",
+)
+@engine_options
+@footprint_options
+@jump_option
+@timing_option
+@json_option
+def replay(
+    source: Path,
+    schedule: str,
+    replicas: int,
+    preset: str,
+    t0: float | None,
+    p: float | None,
+    d: float | None,
+    on_jump: str,
+    timing: bool,
+    as_json: bool,
+    **footprint: Any,  # noqa: ANN401
+) -> None:
+    """Replay TRACE under one schedule on a modelled LLM server.
+
+    Prints the modelled completion time, the calls in flight, how far ahead agents ran, and a
+    digest: equal digests mean equal schedules.
+    """
+    trace = read_trace(source)
+    setting = setting_of(trace, **footprint)
+    trace = resolved(trace, setting, on_jump)
+    engine = preset_of(preset, t0, p, d)
+    with progress_bar(schedule) as tell:
+        outcome = replay_trace(
+            trace,
+            make_schedule(schedule, trace, setting),
+            engine.server(replicas),
+            replicas=replicas,
+            progress=tell,
+        )
+    facts = asdict(outcome)
+    measured = facts.pop("scheduler_ns_per_agent_step")
+    report = {
+        "trace": trace.meta.name,
+        "schedule": schedule,
+        "footprint": asdict(setting),
+        "engine": {**asdict(engine), "replicas": replicas},
+        "modelled": facts,
+        "notes": list(trace.meta.notes),
+    }
+    if timing:
+        report["measured"] = {"scheduler_ns_per_agent_step": measured}
+    if as_json:
+        print_json(report)
+    else:
+        show_outcome(output(), report)
+
+
+@click.command(
+    epilog="\b\nSchedules:\n"
+    + "\n".join(f"  {s.name:<14}{s.what}" for s in SCHEDULES.values())
+    + "\n  critical path  longest chain of calls that nothing can shorten"
+)
+@click.argument(
+    "sources", metavar="TRACE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option(
+    "--schedule",
+    "schedules",
+    type=click.Choice(list(SCHEDULES)),
+    multiple=True,
+    help="Only these (may be repeated).  [default: all]",
+)
+@engine_options
+@footprint_options
+@jump_option
+@timing_option
+@json_option
+def compare(
+    sources: tuple[Path, ...],
+    schedules: tuple[str, ...],
+    replicas: int,
+    preset: str,
+    t0: float | None,
+    p: float | None,
+    d: float | None,
+    on_jump: str,
+    timing: bool,
+    as_json: bool,
+    **footprint: Any,  # noqa: ANN401
+) -> None:
+    """Replay TRACE under every schedule and print a table; with several, also a summary.
+
+    All times are modelled: the same calls, with their recorded numbers of tokens, on the same
+    modelled LLM server. Speedup is over lockstep; share of oracle tells how much of what is
+    possible a schedule reaches.
+    """
+    engine = preset_of(preset, t0, p, d)
+    console = output()
+    comparisons = []
+    for source in sources:
+        trace = read_trace(source)
+        setting = setting_of(trace, **footprint)
+        trace = resolved(trace, setting, on_jump)
+        with progress_bar(trace.meta.name) as tell:
+            comparison = compare_schedules(
+                trace,
+                setting=setting,
+                preset=engine,
+                replicas=replicas,
+                schedules=schedules or tuple(SCHEDULES),
+                progress=tell,
+            )
+        comparisons.append(comparison)
+        if not as_json:
+            console.print(comparison_table(comparison, timing=timing))
+    if as_json:
+        print_json([comparison.to_dict(timing=timing) for comparison in comparisons])
+        return
+    if len(comparisons) > 1:
+        console.print(summary_table(comparisons))
+    show_footer(console, comparisons, timing=timing)

@@ -1,0 +1,121 @@
+"""What reports look like on a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from headway.compare import Comparison
+
+
+def comparison_table(comparison: Comparison, *, timing: bool) -> Table:
+    """Return the table of DESIGN section 5."""
+    setting = comparison.setting
+    table = Table(
+        title=f"{comparison.trace}: {comparison.agents} agents, {comparison.steps} steps, "
+        f"{comparison.calls} calls; sight {setting.sight:g}, speed {setting.speed:g}; "
+        f"{comparison.replicas} x {comparison.preset.name}",
+        title_justify="left",
+    )
+    table.add_column("schedule")
+    for column in (
+        "time",
+        "speedup",
+        "in flight",
+        "of oracle",
+        "wasted tokens",
+        "lead mean",
+        "lead max",
+        *(["us/step"] if timing else []),
+    ):
+        table.add_column(column, justify="right")
+    for row in comparison.rows:
+        outcome = row.outcome
+        cells = [
+            row.schedule,
+            f"{outcome.seconds:,.0f} s",
+            _times(row.speedup),
+            f"{outcome.calls_in_flight_mean:.2f}",
+            _percent(row.oracle_share),
+            f"{outcome.wasted_tokens:,}",
+            f"{outcome.lead_mean:,.1f}",
+            f"{outcome.lead_max:,}",
+        ]
+        if timing:
+            cells.append(f"{outcome.scheduler_ns_per_agent_step / 1000:.2f}")
+        table.add_row(*cells)
+    table.add_row("critical path", f"{comparison.critical_path_seconds:,.0f} s", *[""] * 6)
+    return table
+
+
+def summary_table(comparisons: Sequence[Comparison]) -> Table:
+    """Return one line per trace: speedup over lockstep and share of oracle of each schedule."""
+    table = Table(title="speedup over lockstep, share of oracle", title_justify="left")
+    table.add_column("trace")
+    names = [row.schedule for row in comparisons[0].rows]
+    for name in names:
+        table.add_column(name, justify="right")
+    for comparison in comparisons:
+        table.add_row(
+            comparison.trace,
+            *(f"{_times(row.speedup)}, {_percent(row.oracle_share)}" for row in comparison.rows),
+        )
+    return table
+
+
+def show_footer(console: Console, comparisons: Sequence[Comparison], *, timing: bool) -> None:
+    """Say what the figures are, and what the traces say of themselves."""
+    preset = comparisons[0].preset
+    console.print(
+        f"Times are modelled: {preset.name} is {preset.source} (t0 {preset.t0:g} s, p {preset.p:g} "
+        f"s, d {preset.d:g} s, {preset.max_sequences} sequences, {preset.token_budget} tokens).",
+        markup=False,
+    )
+    if timing:
+        console.print("us/step: real time in the schedule per agent-step, measured here.")
+    for note in dict.fromkeys(note for c in comparisons for note in c.notes):
+        console.print(f"note: {note}", markup=False)
+
+
+def show_outcome(console: Console, report: dict[str, Any]) -> None:
+    """Print one replay."""
+    modelled, engine = report["modelled"], report["engine"]
+    table = Table(
+        title=f"{report['trace']} under {report['schedule']}",
+        show_header=False,
+        title_justify="left",
+    )
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_row("modelled time", f"{modelled['seconds']:,.1f} s")
+    table.add_row("agent-steps", f"{modelled['agent_steps']:,}")
+    table.add_row("calls", f"{modelled['calls']:,}")
+    table.add_row("calls in flight, mean", f"{modelled['calls_in_flight_mean']:.2f}")
+    table.add_row("replicas busy", _percent(modelled["busy_share"]))
+    table.add_row("wasted tokens", f"{modelled['wasted_tokens']:,}")
+    lead = f"{modelled['lead_mean']:,.1f}, {modelled['lead_max']:,} steps"
+    table.add_row("lead over the slowest, mean and max", lead)
+    if "measured" in report:
+        spent = report["measured"]["scheduler_ns_per_agent_step"] / 1000
+        table.add_row("scheduler, measured here", f"{spent:.2f} us per agent-step")
+    console.print(table)
+    console.print(f"digest {modelled['digest']}")
+    console.print(
+        f"engine: {engine['replicas']} x {engine['name']}: {engine['source']}", markup=False
+    )
+    for note in report["notes"]:
+        console.print(f"note: {note}", markup=False)
+
+
+def _times(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.2f}x"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f} %"
