@@ -91,7 +91,8 @@ class Scheduler:
         Parameters
         ----------
         ids : int64 (k,)
-            Ready agents, each once; clusters whole. Any integer dtype or a list is taken (copied).
+            Ready agents, each once; clusters whole. Any integers are taken, in an array or a
+            list (copied).
 
         Raises
         ------
@@ -105,10 +106,11 @@ class Scheduler:
         Parameters
         ----------
         ids : int64 (k,)
-            Running agents, each once; clusters whole. Any integer dtype or a list is taken (copied).
+            Running agents, each once; clusters whole. Any integers are taken, in an array or a
+            list (copied).
         positions : array (k, 2)
-            Where each of them stands now, at most its `speed` from where it stood; whole numbers on a
-            grid. Copied.
+            Where each of them stands now, at most its `speed` from where it stood; whole numbers
+            on a grid. Copied.
 
         Returns
         -------
@@ -196,7 +198,7 @@ class Scheduler:
         UnknownAgentError, AgentLeftError
         """
     def story(self, agent: int) -> list[StoryEntry]:
-        """Return what is remembered of this agent, oldest first: why it waited, on whom, what ended it.
+        """Return what is remembered of this agent, oldest first: why it waited, on whom, until when.
 
         `str()` of an entry is a sentence. The memory holds the last `story_capacity` events of all.
 

@@ -10,10 +10,11 @@ def main() -> None:
     try:
         from headway.cli.app import app  # noqa: PLC0415 - the extra is optional
     except ModuleNotFoundError as error:
-        if error.name not in {"click", "rich", "pyarrow"}:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in {"click", "rich", "pyarrow"}:
             raise
         sys.exit(
-            f"headway: the command line needs {error.name}, which is not installed; "
+            f"headway: the command line needs {missing}, which is not installed; "
             'run: pip install "headway[cli]"'
         )
     app(prog_name="headway")

@@ -16,6 +16,10 @@ from headway.errors import HeadwayError, InvariantError
 class Group(click.Group):
     """A group whose commands report Headway's errors as one line, without a traceback."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Show the commands in the order of their use."""
+        return list(self.commands)
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click declares it
         """Run the command."""
         try:
@@ -33,7 +37,7 @@ class Group(click.Group):
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="headway %(version)s")
 def app() -> None:
-    r"""Replay simulations of many LLM agents, and see how much faster they could run.
+    """Replay simulations of many LLM agents, and see how much faster they could run.
 
     Agents of a shared world are usually advanced in lock-step: each step waits for the slowest
     agent. Headway lets an agent go as soon as nothing that can still happen could reach it, with
@@ -41,10 +45,10 @@ def app() -> None:
 
     \b
     Start here:
-      headway generate town.hwt               draw a day of a synthetic town of 25 agents
-      headway compare town.hwt                how long it takes under each schedule
-      headway import RECORDING -o mine.hwt    the same with a recorded town of your own
-      headway check mine.hwt                  whether its agents keep to the assumed footprint
+      headway generate town.hwt              draw a day of a town of 25 agents
+      headway compare town.hwt               how long each schedule takes
+      headway import RECORDING -o mine.hwt   take a recorded town of your own
+      headway check mine.hwt                 see how far its agents move
 
     A trace is a folder with agents, positions and LLM calls; no model is needed to replay one: the
     time an LLM server takes is modelled.

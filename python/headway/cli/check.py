@@ -28,11 +28,12 @@ def check(
     metric: str | None,
     as_json: bool,
 ) -> None:
-    """Check that the agents of TRACE keep to the footprint a schedule would assume.
+    """Check how far the agents of a trace move.
 
-    Lists moves longer than the speed, steps where the recorded clock jumps, and calls about a
-    partner out of sight (these tell that the agents saw farther when they were recorded; a replay
-    is not wrong for it). Exits with 1 if a move is too long.
+    A schedule assumes a footprint; TRACE should keep to it. Lists moves longer than the speed,
+    steps where the recorded clock jumps, and calls about a partner out of sight (these tell that
+    the agents saw farther when they were recorded; a replay is not wrong for it). Exits with 1 if a
+    move is too long.
     """
     trace = read_trace(source)
     setting = setting_of(trace, sight, speed, reach, metric)

@@ -45,10 +45,10 @@ def generate(
     layout: str,
     force: bool,
 ) -> None:
-    """Draw a synthetic town and write it as the trace TARGET.
+    """Draw a synthetic town.
 
-    Its calls per hour, tokens, chains of calls and dependencies follow what was published about
-    the Generative Agents town. Nothing in it was recorded.
+    It is written as the trace TARGET. Its calls per hour, tokens, chains of calls and dependencies
+    follow what was published about the Generative Agents town. Nothing in it was recorded.
     """
     with progress_bar("drawing towns") as tell:
         trace = generate_town(
@@ -101,16 +101,17 @@ def import_(
     sources: tuple[Path, ...],
     target: Path,
     name: str | None,
-    layout: str,
     steps: tuple[int, int] | None,
     force: bool,
     **choices: Any,  # noqa: ANN401
 ) -> None:
-    r"""Turn recordings of the Generative Agents program into the trace TARGET.
+    """Turn recordings into a trace.
+
+    Reads what the Generative Agents program saved.
 
     \b
     A SOURCE is a folder, recognised by what it holds:
-      storage      the program's storage/<simulation>: movement/<step>.json, personas/
+      storage      its storage/<simulation>: movement/<step>.json, personas/
       compressed   its compressed_storage/<simulation>: master_movement.json
       normalized   meta.json, positions.npz, llm_calls_inferred.csv.gz
 
@@ -120,7 +121,7 @@ def import_(
     traces = []
     for source in sources:
         with progress_bar(f"reading {source.name}") as tell:
-            trace = import_recording(source, layout=layout, progress=tell, **choices)  # type: ignore[arg-type]
+            trace = import_recording(source, progress=tell, **choices)
         traces.append(trace if steps is None else trace.window(*steps))
     one = len(traces) == 1
     default = traces[0].meta.name if one else " + ".join(t.meta.name for t in traces)

@@ -126,7 +126,9 @@ def preset_of(name: str, t0: float | None, p: float | None, d: float | None) -> 
     return replace(own, name=f"{name}*", source=f"{name} with {numbers} given by the user")
 
 
-def step_range(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:  # noqa: ANN401
+def step_range(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[int, int] | None:
     """Read `FIRST:LAST`."""
     if value is None:
         return None

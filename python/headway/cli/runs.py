@@ -59,7 +59,7 @@ def replay(
     as_json: bool,
     **footprint: Any,  # noqa: ANN401
 ) -> None:
-    """Replay TRACE under one schedule on a modelled LLM server.
+    """Replay a trace under one schedule.
 
     Prints the modelled completion time, the calls in flight, how far ahead agents ran, and a
     digest: equal digests mean equal schedules.
@@ -96,7 +96,7 @@ def replay(
 
 @click.command(
     epilog="\b\nSchedules:\n"
-    + "\n".join(f"  {s.name:<14}{s.what}" for s in SCHEDULES.values())
+    + "\n".join(f"  {s.name:<15}{s.what}" for s in SCHEDULES.values())
     + "\n  critical path  longest chain of calls that nothing can shorten"
 )
 @click.argument(
@@ -127,7 +127,9 @@ def compare(
     as_json: bool,
     **footprint: Any,  # noqa: ANN401
 ) -> None:
-    """Replay TRACE under every schedule and print a table; with several, also a summary.
+    """Replay traces under every schedule.
+
+    Prints a table for each TRACE, and with several a summary.
 
     All times are modelled: the same calls, with their recorded numbers of tokens, on the same
     modelled LLM server. Speedup is over lockstep; share of oracle tells how much of what is

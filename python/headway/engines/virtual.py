@@ -63,7 +63,7 @@ PRESETS = {
             d=0.000_4,
             max_sequences=64,
             token_budget=2048,
-            source="DESIGN section 6: an 8B model on one NVIDIA L4; assumed, not measured",
+            source="an 8B model on one NVIDIA L4; round figures, assumed and not measured",
         ),
         Preset(
             name="l4-8b-paper",

@@ -31,7 +31,14 @@ class Neighbours:
         By agent id.
     """
 
-    def __init__(self, trace: Trace, *, sight: float, metric: str, wrap: Any = None) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        trace: Trace,
+        *,
+        sight: float,
+        metric: str,
+        wrap: tuple[float, float] | None = None,
+    ) -> None:
         n, steps = trace.n_agents, trace.n_steps
         pairs = [np.empty((0, 2), np.int64)]
         rows = max(1, CHUNK // max(n, 1))

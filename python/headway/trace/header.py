@@ -88,6 +88,8 @@ def read_header(folder: Path) -> Header:
         Where the file cannot be read, or is not JSON.
     """
     file = folder / META_FILE
+    if not folder.exists():
+        raise TraceError(f"there is no trace {folder}: no such folder")
     if not file.is_file():
         raise TraceError(f"{folder} is not a trace: there is no file {META_FILE} in it")
     try:

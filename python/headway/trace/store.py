@@ -70,7 +70,7 @@ def write_trace(trace: Trace, path: str | os.PathLike[str], *, overwrite: bool =
     trace : Trace
         It is validated first.
     path : path-like
-        The folder to make; by custom its name ends in `.hwt`. Its parent must exist.
+        The folder to make; by custom its name ends in `.hwt`. Missing parents are made.
     overwrite : bool
         Replace a trace that is already there. Anything else is never replaced.
 
@@ -87,7 +87,7 @@ def write_trace(trace: Trace, path: str | os.PathLike[str], *, overwrite: bool =
     _check_free(target, overwrite)
     mark = uuid.uuid4().hex[:8]
     fresh = target.with_name(f".{target.name}.{mark}.new")
-    fresh.mkdir()
+    fresh.mkdir(parents=True)
     try:
         _write_files(trace, fresh)
         if not target.exists():

@@ -171,10 +171,10 @@ impl<S: Space> Index<S> {
 
     /// Visits agents of `world` that may matter to somebody at `position`, until told to stop.
     ///
-    /// `bound(c)` is the distance within which an agent with clock `c` matters, `None` where it does
-    /// not at all; it must not grow with `c`. Nodes are passed over by their smallest clock; the
-    /// agents of the leaves that remain are shown unfiltered. Children with smaller clocks come
-    /// first, so that a search for one blocker meets the one farthest behind early.
+    /// `bound(c)` is the distance within which an agent with clock `c` matters, `None` where it
+    /// does not at all; it must not grow with `c`. Nodes are passed over by their smallest
+    /// clock; the agents of the leaves that remain are shown unfiltered. Children with smaller
+    /// clocks come first, so that a search for one blocker meets the one farthest behind early.
     pub(crate) fn search(
         &self,
         world: World,

@@ -23,7 +23,8 @@
 //!
 //! 1. An agent that is ready or running is blocked by nobody, and neither is its cluster.
 //! 2. An agent that waits is blocked by its witness, and its wake clock lies ahead of the witness.
-//! 3. The frontier is the smallest clock of the agents present; whoever stands there is not blocked.
+//! 3. The frontier is the smallest clock of the agents present; whoever stands there is not
+//!    blocked.
 //!
 //! ```
 //! use headway_core::{AgentId, Footprint, Grid, Metric, NewAgent, Rule, Scheduler};

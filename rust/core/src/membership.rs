@@ -81,8 +81,8 @@ impl<S: Space> Scheduler<S> {
     }
 
     /// The last step an agent of the newcomer's world has executed, is executing, or was told it
-    /// may execute. Those who left count too: what they read is read. In a world changed in place a cluster that has not started can still take
-    /// somebody in, so being told does not count there.
+    /// may execute. Those who left count too: what they read is read. In a world changed in place a
+    /// cluster that has not started can still take somebody in, so being told does not count there.
     fn last_told(&self, id: AgentId, newcomer: &NewAgent<S::Coord>) -> Option<Step> {
         let entry = self.index.entry(id);
         if entry.world != newcomer.world {
@@ -114,7 +114,8 @@ impl<S: Space> Scheduler<S> {
     /// it, ordered as in [`Self::ready`].
     ///
     /// In a versioned world others at the leaver's clock may already have seen it there, so it is
-    /// part of that snapshot and gone from the next. In a world changed in place it is gone at once.
+    /// part of that snapshot and gone from the next. In a world changed in place it is gone at
+    /// once.
     ///
     /// # Errors
     /// `UnknownAgent`, `AgentLeft`, `Duplicate`, `Running`; then nothing has changed.

@@ -115,8 +115,8 @@ pub fn steps_until_release(bound: f64, distance: f64, speed: f64, slack: f64) ->
 ///
 /// Under the compatibility rule `a` is the footprint that covers everybody's, the newcomer's
 /// included. `a_clock` is A's clock and `a_last` the last step A has executed, is executing, or was
-/// told it may execute, if any; before `step` the newcomer cannot matter, which is `None`. In a world
-/// changed in place A also must not be behind and see the newcomer too early.
+/// told it may execute, if any; before `step` the newcomer cannot matter, which is `None`. In a
+/// world changed in place A also must not be behind and see the newcomer too early.
 ///
 /// At each step `t` that A read, it stood within `(a_clock - t) * speed_A` of its place. It saw the
 /// newcomer where that joined (`t = step`) and could meet its effects later on; of those bounds the

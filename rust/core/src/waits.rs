@@ -68,7 +68,8 @@ impl Waits {
         self.links[witness.index()].waiters = self.meld(heap, agent.0);
     }
 
-    /// Ends the wait of one agent whose time has come, the earliest first; `None` when none is left.
+    /// Ends the wait of one agent whose time has come, the earliest first; `None` when none
+    /// is left.
     pub(crate) fn release_due(&mut self, witness: AgentId, clock: Step) -> Option<AgentId> {
         let first = self.links[witness.index()].waiters;
         (first != NONE && self.links[first as usize].wake_at <= clock)

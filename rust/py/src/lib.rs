@@ -2,6 +2,7 @@
 
 mod arrays;
 mod error;
+mod options;
 mod scheduler;
 mod story;
 mod vtime;

@@ -2,14 +2,13 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use headway_core::{
-    AgentId, Error, Footprint, Grid, Metric, NewAgent, Plane, Rule, Scheduler, Space, Status,
-};
+use headway_core::{AgentId, Error, Footprint, Grid, NewAgent, Plane, Scheduler, Space, Status};
 use numpy::{IntoPyArray, PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 
 use crate::arrays::{self, Positions};
 use crate::error::{from_core, plain};
+use crate::options::{footprints, grid, metric_named, plane, rule_named, worlds_of};
 use crate::story::PyStoryEntry;
 
 /// Batches from here on are worked on without the interpreter lock.
@@ -159,7 +158,8 @@ impl PyScheduler {
     /// Parameters
     /// ----------
     /// ids : int64 (k,)
-    ///     Ready agents, each once; clusters whole. Any integer dtype or a list is taken (copied).
+    ///     Ready agents, each once; clusters whole. Any integers are taken, in an array or a
+    ///     list (copied).
     ///
     /// Raises
     /// ------
@@ -177,10 +177,11 @@ impl PyScheduler {
     /// Parameters
     /// ----------
     /// ids : int64 (k,)
-    ///     Running agents, each once; clusters whole. Any integer dtype or a list is taken (copied).
+    ///     Running agents, each once; clusters whole. Any integers are taken, in an array or a
+    ///     list (copied).
     /// positions : array (k, 2)
-    ///     Where each of them stands now, at most its `speed` from where it stood; whole numbers on a
-    ///     grid. Copied.
+    ///     Where each of them stands now, at most its `speed` from where it stood; whole numbers
+    ///     on a grid. Copied.
     ///
     /// Returns
     /// -------
@@ -341,7 +342,7 @@ impl PyScheduler {
         Ok(arrays::from_ids(py, &blockers))
     }
 
-    /// Return what is remembered of this agent, oldest first: why it waited, on whom, what ended it.
+    /// Return what is remembered of this agent, oldest first: why it waited, on whom, until when.
     ///
     /// `str()` of an entry is a sentence. The memory holds the last `story_capacity` events of all.
     ///
@@ -567,86 +568,4 @@ fn flat_positions<S: Space>(scheduler: &Scheduler<S>) -> Result<Vec<S::Coord>, E
         flat.extend(scheduler.position(AgentId(i as u32))?);
     }
     Ok(flat)
-}
-
-fn footprints(
-    sight: &Bound<'_, PyAny>,
-    speed: &Bound<'_, PyAny>,
-    reach: Option<&Bound<'_, PyAny>>,
-    agents: usize,
-) -> PyResult<Vec<Footprint>> {
-    let sight = arrays::per_agent(sight, "sight", agents)?;
-    let speed = arrays::per_agent(speed, "speed", agents)?;
-    let reach = match reach {
-        Some(reach) => arrays::per_agent(reach, "reach", agents)?,
-        None => speed.clone(),
-    };
-    Ok((0..agents)
-        .map(|i| Footprint { sight: sight[i], reach: reach[i], speed: speed[i] })
-        .collect())
-}
-
-fn worlds_of(given: &Bound<'_, PyAny>, agents: usize) -> PyResult<Vec<u32>> {
-    let py = given.py();
-    let worlds = arrays::integers(given, "worlds")?;
-    let worlds = worlds.as_array();
-    if worlds.len() != agents {
-        let message = format!("worlds must have shape ({agents},), got ({},)", worlds.len());
-        return Err(plain(py, "ArrayShapeError", message));
-    }
-    let number = |world: i64| {
-        u32::try_from(world).map_err(|_| {
-            plain(py, "OptionError", format!("worlds are numbered from 0, got {world}"))
-        })
-    };
-    worlds.iter().map(|&world| number(world)).collect()
-}
-
-fn metric_named(py: Python<'_>, name: &str) -> PyResult<(&'static str, Metric)> {
-    Ok(match name {
-        "chebyshev" => ("chebyshev", Metric::Chebyshev),
-        "manhattan" => ("manhattan", Metric::Manhattan),
-        "euclidean" => ("euclidean", Metric::Euclidean),
-        _ => {
-            let message = format!("metric must be chebyshev, manhattan or euclidean, got {name:?}");
-            return Err(plain(py, "OptionError", message));
-        }
-    })
-}
-
-fn rule_named(py: Python<'_>, name: &str) -> PyResult<(&'static str, Rule)> {
-    Ok(match name {
-        "conservative" => ("conservative", Rule::Conservative),
-        "compatibility" => ("compatibility", Rule::Compatibility),
-        _ => {
-            let message = format!("rule must be conservative or compatibility, got {name:?}");
-            return Err(plain(py, "OptionError", message));
-        }
-    })
-}
-
-fn bad_wrap(py: Python<'_>, wrap: Option<(f64, f64)>, wanted: &str) -> PyErr {
-    let (x, y) = wrap.unwrap_or_default();
-    plain(py, "OptionError", format!("wrap must be {wanted}, got ({x}, {y})"))
-}
-
-fn grid(py: Python<'_>, metric: Metric, wrap: Option<(f64, f64)>) -> PyResult<Grid> {
-    let fault = || {
-        let wanted = "two whole numbers from 1 to 2**30, the size of the grid in tiles";
-        bad_wrap(py, wrap, wanted)
-    };
-    let size = |x: f64| {
-        let whole = x.fract() == 0.0 && (1.0..=f64::from(Grid::LIMIT)).contains(&x);
-        whole.then_some(x as i32)
-    };
-    let sizes = match wrap {
-        Some((x, y)) => Some([size(x).ok_or_else(fault)?, size(y).ok_or_else(fault)?]),
-        None => None,
-    };
-    Grid::new(metric, sizes).ok_or_else(fault)
-}
-
-fn plane(py: Python<'_>, metric: Metric, wrap: Option<(f64, f64)>) -> PyResult<Plane> {
-    Plane::new(metric, wrap.map(|(x, y)| [x, y]))
-        .ok_or_else(|| bad_wrap(py, wrap, "two positive numbers up to 1e8, the size of the plane"))
 }

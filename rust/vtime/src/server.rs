@@ -109,7 +109,8 @@ impl Server {
         Ok(id)
     }
 
-    /// Takes a request back; it will not be reported as finished. False if it is no longer in flight.
+    /// Takes a request back; it will not be reported as finished. False if it is no longer in
+    /// flight.
     ///
     /// A waiting request leaves at once. A running one keeps its place in the iteration under way,
     /// which costs what it costs, and leaves at its end.

@@ -1,9 +1,10 @@
 //! Virtual time is counted in whole nanoseconds and shown in seconds.
 //!
 //! Whole numbers because their addition is exact in any grouping: `k` iterations handled at once
-//! end at the very instant at which `k` single ones would, so skipping ahead cannot change a result,
-//! not even the order of two completions that fall together. Each iteration is rounded to the
-//! nearest nanosecond, some 1e-8 of its length. A clock of 64 bits lasts 584 years; there it stops.
+//! end at the very instant at which `k` single ones would, so skipping ahead cannot change a
+//! result, not even the order of two completions that fall together. Each iteration is rounded to
+//! the nearest nanosecond, some 1e-8 of its length. A clock of 64 bits lasts 584 years; there it
+//! stops.
 
 const NS_PER_SECOND: f64 = 1e9;
 

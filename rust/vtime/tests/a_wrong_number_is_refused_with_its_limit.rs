@@ -76,6 +76,7 @@ fn a_wrong_time_is_refused() {
     server.advance_until(2.0, &mut finished).expect("a good limit");
     refused(
         server.advance_until(1.5, &mut finished),
-        "condition failed: cannot advance until 1.5 s; it must be at least the time now, which is 2 s",
+        "condition failed: cannot advance until 1.5 s; it must be at least the time now, which is \
+         2 s",
     );
 }

@@ -1,0 +1,74 @@
+# Everything needed is set up in .venv of this checkout: Python 3.11+, a Rust toolchain and a C
+# compiler are all a fresh machine must have. `make help` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/tests/*') Cargo.toml Cargo.lock \
+	$(wildcard rust/*/Cargo.toml)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt
+
+$(VENV)/.made: .ci/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Headway needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) maturin
+	@touch $@
+
+# The build back end is the one in .venv, so that cargo finds its earlier products again.
+$(VENV)/.built: $(VENV)/.made pyproject.toml $(RUST_SOURCES)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+.PHONY: build
+build: $(VENV)/.built ## set up .venv and build the extension
+
+.PHONY: run
+run: build ## draw a day of 25 agents and compare all schedules on it
+	$(BIN)/headway generate build/town.hwt --force
+	$(BIN)/headway compare build/town.hwt
+	@echo
+	@echo "Next, with a recording of your own:"
+	@echo "  $(BIN)/headway import RECORDING -o build/mine.hwt && $(BIN)/headway compare build/mine.hwt"
+	@echo "or with more agents:"
+	@echo "  $(BIN)/headway generate build/big.hwt --agents 500 --start-hour 12 --steps 360"
+
+.PHONY: test
+test: build ## run the tests, Rust and Python (a few minutes)
+	cargo test --quiet --workspace --exclude headway-py
+	$(BIN)/python -m pytest -q
+
+.PHONY: test-slow
+test-slow: build ## run the tests that take long
+	HEADWAY_SEEDS=3000 cargo test --quiet --release -p headway-core --test twin --test as_if_lockstep
+	$(BIN)/python -m pytest -q -m slow
+
+.PHONY: lint
+lint: build ## rustfmt, clippy, ruff, mypy, stubtest
+	cargo fmt --all --check
+	cargo clippy --quiet --workspace --all-targets -- -D warnings
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest headway._core --mypy-config-file pyproject.toml
+
+.PHONY: table
+table: build ## the schedules on the recorded windows of DESIGN section 7 (needs ../shared/traces)
+	$(BIN)/python benches/windows.py
+
+.PHONY: wheel
+wheel: build ## build the wheel into dist/
+	rm -f python/headway/_core*.so
+	$(BIN)/maturin build --release --strip --out dist
+	@rm -f $(VENV)/.built
+
+.PHONY: clean
+clean: ## remove build products and the virtual environment
+	rm -rf $(VENV) target build dist python/headway/_core*.so

@@ -1,0 +1,216 @@
+"""The command line, as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from headway.cli.app import app
+from headway.generate import generate_town
+from headway.schedules import SCHEDULES
+from headway.trace import Trace, read_trace, write_trace
+
+RECORDINGS = Path(__file__).parents[2] / "shared" / "traces" / "normalized"
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory) -> Path:
+    """A busy half hour of eight agents."""
+    path = tmp_path_factory.mktemp("traces") / "town.hwt"
+    write_trace(generate_town(agents=8, steps=180, start_hour=12, seed=3), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def jumping(tmp_path_factory, town) -> Path:
+    """The same, but agent 2 jumps eight tiles in step 100."""
+    trace = read_trace(town)
+    positions = trace.positions.copy()
+    positions[101:, 2] += 8
+    path = tmp_path_factory.mktemp("traces") / "jumping.hwt"
+    write_trace(Trace(trace.meta, trace.agents, positions, trace.calls), path)
+    return path
+
+
+def run(*args: object, code: int = 0) -> str:
+    result = CliRunner().invoke(app, [str(arg) for arg in args], catch_exceptions=False)
+    assert result.exit_code == code, result.output + result.stderr
+    return result.stdout if code == 0 else result.stdout + result.stderr
+
+
+def test_help_names_every_command_and_the_first_steps():
+    text = run("--help")
+    for word in ("generate", "import", "check", "replay", "compare", "Start here"):
+        assert word in text
+
+
+@pytest.mark.parametrize("command", ["generate", "import", "check", "replay", "compare"])
+def test_every_command_explains_itself(command):
+    text = run(command, "--help")
+    assert "Usage: " in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+def test_generate_writes_a_trace_and_names_the_next_command(tmp_path):
+    target = tmp_path / "deep" / "small.hwt"
+    text = run("generate", target, "--agents", 3, "--steps", 20, "--start-hour", 9)
+    assert read_trace(target).n_agents == 3
+    assert f"headway compare {target}" in text.replace("\n", "")
+
+
+def test_a_trace_is_not_overwritten_unless_forced(tmp_path):
+    target = tmp_path / "small.hwt"
+    run("generate", target, "--agents", 1, "--steps", 5)
+    assert "exists already" in run("generate", target, "--agents", 1, "--steps", 5, code=1)
+    run("generate", target, "--agents", 2, "--steps", 5, "--force")
+    assert read_trace(target).n_agents == 2
+
+
+def test_compare_prints_every_schedule_and_says_that_times_are_modelled(town):
+    text = run("compare", town)
+    for name in [*SCHEDULES, "critical path"]:
+        assert name in text
+    assert "modelled" in text
+
+
+def test_compare_with_several_traces_adds_a_summary(town):
+    text = run("compare", town, town, "--schedule", "lockstep", "--schedule", "oracle")
+    assert "speedup over lockstep, share of oracle" in text
+
+
+def test_compare_as_json_holds_what_the_table_shows(town):
+    (comparison,) = json.loads(run("compare", town, "--json"))
+    rows = {row["schedule"]: row for row in comparison["schedules"]}
+    assert list(rows) == list(SCHEDULES)
+    lockstep, oracle = rows["lockstep"]["modelled"], rows["oracle"]["modelled"]
+    for row in rows.values():
+        seconds = row["modelled"]["seconds"]
+        assert row["speedup"] == lockstep["seconds"] / seconds
+        assert row["oracle_share"] == oracle["seconds"] / seconds
+        assert row["modelled"]["calls"] == comparison["calls"]
+    assert comparison["critical_path_seconds"] <= oracle["seconds"]
+    assert rows["oracle"]["speedup"] > rows["conservative"]["speedup"] > 1
+
+
+@pytest.mark.parametrize("args", [("compare", "--json"), ("compare",), ("replay",)])
+def test_the_same_run_twice_prints_the_same_bytes(town, args):
+    # Two processes with different hash seeds and terminals of their own.
+    def fresh(seed: str) -> bytes:
+        env = os.environ | {"PYTHONHASHSEED": seed}
+        command = [sys.executable, "-m", "headway", *args, str(town), "--no-timing"]
+        return subprocess.run(command, capture_output=True, check=True, env=env).stdout
+
+    first = fresh("1")
+    assert first == fresh("2")
+    assert first
+
+
+def test_replays_under_different_schedules_have_different_digests(town):
+    digests = {
+        name: json.loads(run("replay", town, "--schedule", name, "--json"))["modelled"]["digest"]
+        for name in SCHEDULES
+    }
+    assert len(set(digests.values())) == len(digests)
+
+
+def test_more_replicas_are_never_slower_for_lockstep(town):
+    times = [
+        json.loads(run("replay", town, "--schedule", "lockstep", "--replicas", r, "--json"))
+        for r in (1, 4)
+    ]
+    assert times[1]["modelled"]["seconds"] < times[0]["modelled"]["seconds"]
+
+
+def test_own_engine_numbers_change_the_time_and_are_named(town):
+    plain = json.loads(run("replay", town, "--json"))
+    slow = json.loads(run("replay", town, "--t0", 1.0, "--json"))
+    assert slow["modelled"]["seconds"] > plain["modelled"]["seconds"]
+    assert "t0=1" in slow["engine"]["source"]
+
+
+def test_check_passes_a_trace_that_keeps_to_its_footprint(town):
+    assert "none is longer than 1" in run("check", town)
+
+
+def test_check_lists_a_jump_and_exits_with_1(jumping):
+    text = run("check", jumping, code=1)
+    assert "1 moves longer than 1" in text
+    assert "--on-jump=split" in text
+    report = json.loads(run("check", jumping, "--json", code=1))
+    assert [(jump["step"], jump["agent"]) for jump in report["jumps"]] == [(100, 2)]
+
+
+def test_a_jump_stops_a_replay_unless_the_user_decides(jumping):
+    text = run("replay", jumping, code=1)
+    for word in ("step 100", "agent 2", "split", "clip"):
+        assert word in text
+    for choice in ("split", "clip"):
+        report = json.loads(run("replay", jumping, "--on-jump", choice, "--json"))
+        assert any(choice in note or "walk" in note or "left" in note for note in report["notes"])
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("replay", "nowhere.hwt"), ("nowhere.hwt", "no such folder")),
+        (("check", "."), ("not a trace",)),
+        (("import", "nowhere", "-o", "x.hwt"), ("nowhere", "no such folder")),
+        (("generate", "x.hwt", "--start-hour", "25"), ("start_hour", "25")),
+        (("import", "a", "-o", "x.hwt", "--steps", "5"), ("FIRST:LAST",)),
+        (("compare",), ("Missing argument",)),
+        (("replay", "x.hwt", "--schedule", "magic"), ("magic",)),
+        (("replay", "x.hwt", "--replicas", "0"), ("replicas",)),
+    ],
+)
+def test_bad_arguments_are_refused_in_words_without_a_traceback(tmp_path, monkeypatch, args, words):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, list(args))
+    assert result.exit_code in (1, 2)
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_footprint_that_does_not_fit_the_grid_is_refused_in_words(town):
+    assert "whole number" in run("replay", town, "--sight", 2.5, code=1)
+
+
+def test_a_damaged_trace_is_refused_in_words(town, tmp_path):
+    trace = read_trace(town)
+    write_trace(trace, tmp_path / "t.hwt")
+    calls = tmp_path / "t.hwt" / "calls.parquet"
+    calls.write_bytes(calls.read_bytes()[:-100])
+    assert "calls.parquet" in run("replay", tmp_path / "t.hwt", code=1).replace("\n", "")
+
+
+def test_a_recorded_day_can_be_imported_cut_and_compared(tmp_path):
+    source = RECORDINGS / "n3_july1"
+    if not source.is_dir():
+        pytest.skip(f"no recordings at {RECORDINGS}")
+    target = tmp_path / "july.hwt"
+    text = run("import", source, source, "-o", target, "--steps", "2160:2520", "--name", "twice")
+    assert "inferred" in text
+    trace = read_trace(target)
+    assert (trace.meta.name, trace.n_agents, trace.n_steps) == ("twice", 6, 360)
+    assert np.unique(trace.agents.world).tolist() == [0, 1]
+    assert "conservative" in run("compare", target)
+
+
+def test_a_missing_extra_is_named_with_the_command_that_installs_it():
+    code = (
+        "import sys; sys.modules['rich'] = None\n"
+        "from headway.cli import main\nsys.argv = ['headway']; main()"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert 'pip install "headway[cli]"' in result.stderr
+    assert "Traceback" not in result.stderr
