@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 
 from headway.cli.console import output, print_json
-from headway.cli.options import footprint_options, json_option, setting_of
+from headway.cli.options import Footprint, footprint_options, json_option
 from headway.trace import FootprintReport, Trace, check_footprint, read_trace
 
 #: How many jumps the table shows.
@@ -22,10 +22,7 @@ SHOWN = 20
 @json_option
 def check(
     source: Path,
-    sight: float | None,
-    speed: float | None,
-    reach: float | None,
-    metric: str | None,
+    footprint: Footprint,
     as_json: bool,
 ) -> None:
     """Check how far the agents of a trace move.
@@ -36,7 +33,7 @@ def check(
     move is too long.
     """
     trace = read_trace(source)
-    setting = setting_of(trace, sight, speed, reach, metric)
+    setting = footprint.setting(trace)
     report = check_footprint(trace, speed=setting.speed, sight=setting.sight, metric=setting.metric)
     if as_json:
         print_json({"trace": trace.meta.name, **report.to_dict()})

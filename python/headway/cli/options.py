@@ -1,9 +1,13 @@
-"""Options that several commands share, and what they mean together."""
+"""Options that several commands share, and what they mean together.
+
+Each decorator adds options to a command and hands it one object in their place.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+import functools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,115 +19,166 @@ from headway.trace.metric import METRICS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-F = TypeVar("F", bound="Callable[..., Any]")
+    Command = Callable[..., Any]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 
-
-def footprint_options(command: F) -> F:
-    """Add how far agents perceive, move and affect."""
-    for option in (
-        click.option(
-            "--metric",
-            type=click.Choice(METRICS),
-            help="Distance that perception is limited by.  [default: the trace's]",
-        ),
-        click.option(
-            "--reach",
-            type=click.FloatRange(min=0),
-            help="How far the effects of a step go.  [default: the speed]",
-        ),
-        click.option(
-            "--speed",
-            type=click.FloatRange(min=0),
-            help="How far an agent moves in a step.  [default: the trace's, else 1]",
-        ),
-        click.option(
-            "--sight",
-            type=click.FloatRange(min=0),
-            help="How far an agent perceives.  [default: the trace's, else 4]",
-        ),
-    ):
-        command = option(command)
-    return command
+timing_option = click.option(
+    "--timing/--no-timing",
+    default=True,
+    help="Show what is measured on this machine; without it equal inputs give equal output, "
+    "to the byte.",
+)
 
 
-def jump_option(command: F) -> F:
-    """Add what to do with moves longer than the speed."""
-    return click.option(
+@dataclass(frozen=True)
+class Footprint:
+    """How far agents perceive, move and affect, as far as the user said."""
+
+    sight: float | None
+    speed: float | None
+    reach: float | None
+    metric: str | None
+
+    def setting(self, trace: Trace) -> Setting:
+        """Complete it from what the trace says of itself."""
+        return Setting(
+            sight=_first(self.sight, trace.meta.sight, 4.0),
+            speed=_first(self.speed, trace.meta.speed, 1.0),
+            reach=self.reach,
+            metric=self.metric or trace.meta.metric,
+            wrap=trace.meta.wrap,
+        )
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What answers the calls."""
+
+    preset: Preset
+    replicas: int
+
+
+@dataclass(frozen=True)
+class Jumps:
+    """What to do with moves longer than the speed."""
+
+    choice: str
+
+    def resolve(self, trace: Trace, setting: Setting) -> Trace:
+        """Deal with them."""
+        return resolve_jumps(trace, speed=setting.speed, on_jump=self.choice, metric=setting.metric)
+
+
+def footprint_options(command: Command) -> Command:
+    """Add --sight, --speed, --reach and --metric; the command gets `footprint`."""
+
+    @click.option(
+        "--sight",
+        type=click.FloatRange(min=0),
+        help="How far an agent perceives.  [default: the trace's, else 4]",
+    )
+    @click.option(
+        "--speed",
+        type=click.FloatRange(min=0),
+        help="How far an agent moves in a step.  [default: the trace's, else 1]",
+    )
+    @click.option(
+        "--reach",
+        type=click.FloatRange(min=0),
+        help="How far the effects of a step go.  [default: the speed]",
+    )
+    @click.option(
+        "--metric",
+        type=click.Choice(METRICS),
+        help="Distance that perception is limited by.  [default: the trace's]",
+    )
+    @functools.wraps(command)
+    def with_footprint(
+        *,
+        sight: float | None,
+        speed: float | None,
+        reach: float | None,
+        metric: str | None,
+        **others: Any,  # noqa: ANN401
+    ) -> None:
+        command(footprint=Footprint(sight, speed, reach, metric), **others)
+
+    return with_footprint
+
+
+def jump_option(command: Command) -> Command:
+    """Add --on-jump; the command gets `jumps`."""
+
+    @click.option(
         "--on-jump",
         type=click.Choice(["error", "split", "clip"]),
         default="error",
         show_default=True,
         help="Moves longer than the speed: refuse the trace; take each for leaving and joining "
         "again; or let the agent walk after its recorded place.",
-    )(command)
-
-
-def engine_options(command: F) -> F:
-    """Add what answers the calls."""
-    for option in (
-        click.option("--t0", type=float, help="Override: least seconds of an iteration."),
-        click.option("--p", type=float, help="Override: seconds per prompt token."),
-        click.option("--d", type=float, help="Override: seconds per decoding request."),
-        click.option(
-            "--preset",
-            type=click.Choice(list(PRESETS)),
-            default="l4-8b",
-            show_default=True,
-            help="What one replica of the modelled LLM server costs.",
-        ),
-        click.option(
-            "--replicas",
-            type=click.IntRange(1, 65536),
-            default=8,
-            show_default=True,
-            help="Replicas of the model (GPUs, for a model that fits one).",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def setting_of(
-    trace: Trace,
-    sight: float | None,
-    speed: float | None,
-    reach: float | None,
-    metric: str | None,
-) -> Setting:
-    """Complete the footprint from what the trace says of itself."""
-    if sight is None:
-        sight = 4.0 if trace.meta.sight is None else trace.meta.sight
-    if speed is None:
-        speed = 1.0 if trace.meta.speed is None else trace.meta.speed
-    return Setting(
-        sight=sight,
-        speed=speed,
-        reach=reach,
-        metric=metric or trace.meta.metric,
-        wrap=trace.meta.wrap,
     )
+    @functools.wraps(command)
+    def with_jumps(*, on_jump: str, **others: Any) -> None:  # noqa: ANN401
+        command(jumps=Jumps(on_jump), **others)
+
+    return with_jumps
 
 
-def resolved(trace: Trace, setting: Setting, on_jump: str) -> Trace:
-    """Deal with moves that are too long as the user asked."""
-    return resolve_jumps(trace, speed=setting.speed, on_jump=on_jump, metric=setting.metric)
+def engine_options(command: Command) -> Command:
+    """Add --replicas, --preset, --t0, --p and --d; the command gets `engine`."""
+
+    @click.option(
+        "--replicas",
+        type=click.IntRange(1, 65536),
+        default=8,
+        show_default=True,
+        help="Replicas of the model (GPUs, for a model that fits one).",
+    )
+    @click.option(
+        "--preset",
+        type=click.Choice(list(PRESETS)),
+        default="l4-8b",
+        show_default=True,
+        help="What one replica of the modelled LLM server costs.",
+    )
+    @click.option("--t0", type=float, help="Override: least seconds of an iteration.")
+    @click.option("--p", type=float, help="Override: seconds per prompt token.")
+    @click.option("--d", type=float, help="Override: seconds per decoding request.")
+    @functools.wraps(command)
+    def with_engine(
+        *,
+        replicas: int,
+        preset: str,
+        t0: float | None,
+        p: float | None,
+        d: float | None,
+        **others: Any,  # noqa: ANN401
+    ) -> None:
+        command(engine=Engine(_own(preset_named(preset), t0, p, d), replicas), **others)
+
+    return with_engine
 
 
-def preset_of(name: str, t0: float | None, p: float | None, d: float | None) -> Preset:
+def _own(preset: Preset, t0: float | None, p: float | None, d: float | None) -> Preset:
     """Return the preset with the user's own numbers, and say so in its source."""
-    preset = preset_named(name)
     if t0 is p is d is None:
         return preset
     own = replace(
         preset,
-        t0=preset.t0 if t0 is None else t0,
-        p=preset.p if p is None else p,
-        d=preset.d if d is None else d,
+        t0=_first(t0, preset.t0),
+        p=_first(p, preset.p),
+        d=_first(d, preset.d),
     )
     numbers = f"t0={own.t0:g}, p={own.p:g}, d={own.d:g}"
-    return replace(own, name=f"{name}*", source=f"{name} with {numbers} given by the user")
+    return replace(
+        own, name=f"{preset.name}*", source=f"{preset.name} with {numbers} given by the user"
+    )
+
+
+def _first(*values: float | None) -> float:
+    """Return the first value that is known."""
+    return next(value for value in values if value is not None)
 
 
 def step_range(

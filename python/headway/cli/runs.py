@@ -4,32 +4,25 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
 from headway.cli.console import output, print_json, progress_bar
 from headway.cli.options import (
+    Engine,
+    Footprint,
+    Jumps,
     engine_options,
     footprint_options,
     json_option,
     jump_option,
-    preset_of,
-    resolved,
-    setting_of,
+    timing_option,
 )
 from headway.cli.tables import comparison_table, show_footer, show_outcome, summary_table
 from headway.compare import compare as compare_schedules
 from headway.replay import replay as replay_trace
 from headway.schedules import SCHEDULES, make_schedule
 from headway.trace import read_trace
-
-timing_option = click.option(
-    "--timing/--no-timing",
-    default=True,
-    help="Show what is measured on this machine; without it equal inputs give equal output, "
-    "to the byte.",
-)
 
 
 @click.command()
@@ -49,15 +42,11 @@ timing_option = click.option(
 def replay(
     source: Path,
     schedule: str,
-    replicas: int,
-    preset: str,
-    t0: float | None,
-    p: float | None,
-    d: float | None,
-    on_jump: str,
+    engine: Engine,
+    footprint: Footprint,
+    jumps: Jumps,
     timing: bool,
     as_json: bool,
-    **footprint: Any,  # noqa: ANN401
 ) -> None:
     """Replay a trace under one schedule.
 
@@ -65,15 +54,14 @@ def replay(
     digest: equal digests mean equal schedules.
     """
     trace = read_trace(source)
-    setting = setting_of(trace, **footprint)
-    trace = resolved(trace, setting, on_jump)
-    engine = preset_of(preset, t0, p, d)
+    setting = footprint.setting(trace)
+    trace = jumps.resolve(trace, setting)
     with progress_bar(schedule) as tell:
         outcome = replay_trace(
             trace,
             make_schedule(schedule, trace, setting),
-            engine.server(replicas),
-            replicas=replicas,
+            engine.preset.server(engine.replicas),
+            replicas=engine.replicas,
             progress=tell,
         )
     facts = asdict(outcome)
@@ -82,7 +70,7 @@ def replay(
         "trace": trace.meta.name,
         "schedule": schedule,
         "footprint": asdict(setting),
-        "engine": {**asdict(engine), "replicas": replicas},
+        "engine": {**asdict(engine.preset), "replicas": engine.replicas},
         "modelled": facts,
         "notes": list(trace.meta.notes),
     }
@@ -117,15 +105,11 @@ def replay(
 def compare(
     sources: tuple[Path, ...],
     schedules: tuple[str, ...],
-    replicas: int,
-    preset: str,
-    t0: float | None,
-    p: float | None,
-    d: float | None,
-    on_jump: str,
+    engine: Engine,
+    footprint: Footprint,
+    jumps: Jumps,
     timing: bool,
     as_json: bool,
-    **footprint: Any,  # noqa: ANN401
 ) -> None:
     """Replay traces under every schedule.
 
@@ -135,19 +119,18 @@ def compare(
     modelled LLM server. Speedup is over lockstep; share of oracle tells how much of what is
     possible a schedule reaches.
     """
-    engine = preset_of(preset, t0, p, d)
     console = output()
     comparisons = []
     for source in sources:
         trace = read_trace(source)
-        setting = setting_of(trace, **footprint)
-        trace = resolved(trace, setting, on_jump)
+        setting = footprint.setting(trace)
+        trace = jumps.resolve(trace, setting)
         with progress_bar(trace.meta.name) as tell:
             comparison = compare_schedules(
                 trace,
                 setting=setting,
-                preset=engine,
-                replicas=replicas,
+                preset=engine.preset,
+                replicas=engine.replicas,
                 schedules=schedules or tuple(SCHEDULES),
                 progress=tell,
             )
