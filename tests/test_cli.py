@@ -135,6 +135,31 @@ def test_own_engine_numbers_change_the_time_and_are_named(town):
     assert "t0=1" in slow["engine"]["source"]
 
 
+def test_a_calibrated_preset_is_read_from_its_file(town, tmp_path):
+    numbers = {"t0": 0.5, "p": 0.001, "d": 0.0, "max_sequences": 8, "token_budget": 512}
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({"name": "mine", **numbers, "source": {"how": "measured"}}))
+    report = json.loads(run("replay", town, "--preset", file, "--json"))
+    assert report["engine"]["name"] == "mine"
+    assert {key: report["engine"][key] for key in numbers} == numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "not JSON"),
+        ("[]", "not a JSON object"),
+        ('{"t0": "fast"}', "t0 is 'fast'"),
+        ('{"t0": 1, "p": 1, "d": NaN}', "d is nan"),
+        ('{"t0": 1, "p": 1, "d": 1, "max_sequences": 9, "token_budget": 3}', "token_budget"),
+    ],
+)
+def test_a_preset_that_cannot_be_used_is_refused_in_words(town, tmp_path, text, words):
+    file = tmp_path / "bad.json"
+    file.write_text(text)
+    assert words in run("replay", town, "--preset", file, code=1)
+
+
 def test_check_passes_a_trace_that_keeps_to_its_footprint(town):
     assert "none is longer than 1" in run("check", town)
 
@@ -167,6 +192,8 @@ def test_a_jump_stops_a_replay_unless_the_user_decides(jumping):
         (("compare",), ("Missing argument",)),
         (("replay", "x.hwt", "--schedule", "magic"), ("magic",)),
         (("replay", "x.hwt", "--replicas", "0"), ("replicas",)),
+        (("replay", "x.hwt", "--preset", "magic"), ("magic", "l4-8b")),
+        (("replay", "x.hwt", "--preset", "no.json"), ("no.json", "No such file")),
     ],
 )
 def test_bad_arguments_are_refused_in_words_without_a_traceback(tmp_path, monkeypatch, args, words):

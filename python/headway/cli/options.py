@@ -137,10 +137,10 @@ def engine_options(command: Command) -> Command:
     )
     @click.option(
         "--preset",
-        type=click.Choice(list(PRESETS)),
         default="l4-8b",
         show_default=True,
-        help="What one replica of the modelled LLM server costs.",
+        help=f"What one replica of the modelled LLM server costs: {', '.join(PRESETS)}, or a "
+        "JSON file that benches/calibrate_vllm.py has written.",
     )
     @click.option("--t0", type=float, help="Override: least seconds of an iteration.")
     @click.option("--p", type=float, help="Override: seconds per prompt token.")

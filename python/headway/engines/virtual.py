@@ -6,10 +6,12 @@ measures the numbers of a real vLLM and prints a preset.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from headway._core import VirtualServer
-from headway.errors import OptionError
+from headway.errors import EngineError, OptionError
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,56 @@ PRESETS = {
 
 
 def preset_named(name: str) -> Preset:
-    """Return the preset of this name.
+    """Return the preset of this name, or the one in the JSON file of this name.
+
+    `benches/calibrate_vllm.py` writes such files: `name`, `t0`, `p`, `d`, `max_sequences`,
+    `token_budget`, and `source`, which is text or an object.
 
     Raises
     ------
     OptionError
-        If there is none; the message lists the names.
+        If it is neither; the message lists the names.
+    EngineError
+        If the file cannot be used; the message names the field.
     """
-    if name not in PRESETS:
-        raise OptionError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
-    return PRESETS[name]
+    if name in PRESETS:
+        return PRESETS[name]
+    if not name.endswith(".json"):
+        raise OptionError(
+            f"no preset {name!r}; there are {', '.join(PRESETS)}, or give a .json file that "
+            "benches/calibrate_vllm.py has written"
+        )
+    return _read(Path(name))
+
+
+def _read(path: Path) -> Preset:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EngineError(f"cannot read the preset {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise EngineError(f"the preset {path} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise EngineError(f"the preset {path} is not a JSON object")
+    source = content.get("source", "")
+    if isinstance(source, dict):
+        told = [source.get(key) for key in ("how", "model", "hardware", "date")]
+        source = ", ".join(str(fact) for fact in told if fact)
+    preset = Preset(
+        name=str(content.get("name", path.stem)),
+        t0=_number(path, content, "t0"),
+        p=_number(path, content, "p"),
+        d=_number(path, content, "d"),
+        max_sequences=int(_number(path, content, "max_sequences")),
+        token_budget=int(_number(path, content, "token_budget")),
+        source=f"{source} ({path.name})",
+    )
+    preset.server(1)  # refuses what is out of range
+    return preset
+
+
+def _number(path: Path, content: dict[str, object], field: str) -> float:
+    value = content.get(field)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**32:
+        raise EngineError(f"the preset {path}: {field} is {value!r}, it must be a number from 0")
+    return value
