@@ -6,7 +6,7 @@ use crate::metric::Space;
 use crate::rule::{Footprint, Rule};
 use crate::scheduler::{NewAgent, Scheduler, Status};
 
-/// Largest sight, reach or speed: bounds stay exact, and no world is larger.
+/// Largest sight, reach or speed, so that bounds stay exact.
 const FOOTPRINT_MAX: f64 = 1_073_741_824.0;
 
 impl<S: Space> Scheduler<S> {
@@ -15,7 +15,7 @@ impl<S: Space> Scheduler<S> {
             Ok(())
         } else {
             let agents = self.agents.len() as u32;
-            Err(Error::UnknownAgent { agent: i64::from(id.0), agents })
+            Err(Error::UnknownAgent { agent: i128::from(id.0), agents })
         }
     }
 
@@ -82,7 +82,10 @@ impl<S: Space> Scheduler<S> {
         if entry.clock == Step::MAX - 1 {
             return Err(Error::TooMany { what: "steps", limit: Step::MAX - 1 });
         }
-        if !self.index.space().within(entry.position, to, speed) {
+        // Only half of the slack is for the move; the other half outweighs rounding, so that no
+        // move brings two agents closer than the bounds compared before it count on.
+        let limit = speed * (1.0 - S::SLACK / 2.0);
+        if !self.index.space().within(entry.position, to, limit) {
             let distance = self.index.space().distance(entry.position, to);
             return Err(Error::OverSpeed { agent: id, clock: entry.clock, distance, speed });
         }
@@ -106,7 +109,7 @@ impl<S: Space> Scheduler<S> {
             return Err(Error::TooMany { what: "worlds", limit: AgentId::WORLDS_MAX });
         }
         let Footprint { sight, reach, speed } = agent.footprint;
-        for (what, value) in [("sight", sight), ("reach", reach), ("speed", speed)] {
+        for (what, value) in [("sight", sight), ("speed", speed), ("reach", reach)] {
             let demand = if !value.is_finite() || value < 0.0 {
                 "a finite number, at least 0"
             } else if value > FOOTPRINT_MAX {

@@ -16,6 +16,18 @@ use crate::scheduler::{Scheduler, Status};
 use crate::story::Happening;
 
 impl<S: Space> Scheduler<S> {
+    /// Makes the clusters of those ready who were found unblocked in this call and whose members
+    /// all are.
+    pub(crate) fn form_clusters(&mut self, newly_ready: &mut Vec<AgentId>) {
+        for i in 0..self.unblocked.len() {
+            let id = self.unblocked[i];
+            if self.agents[id.index()].status == Status::Held {
+                self.try_cluster(id, newly_ready);
+            }
+        }
+        self.unblocked.clear();
+    }
+
     /// Makes the cluster around a held agent ready, if no member is blocked.
     pub(crate) fn try_cluster(&mut self, id: AgentId, newly_ready: &mut Vec<AgentId>) {
         self.batch += 1;
@@ -27,13 +39,20 @@ impl<S: Space> Scheduler<S> {
                 if self.agents[other.index()].mark == self.batch {
                     continue;
                 }
-                if self.agents[other.index()].status != Status::Held {
-                    // Blocked: its own unblocking comes back here.
-                    self.log.record(id, self.clock_of(id), Happening::Unblocked);
-                    return;
+                match self.agents[other.index()].status {
+                    Status::Held => {
+                        self.agents[other.index()].mark = self.batch;
+                        members.push(other);
+                    }
+                    Status::Blocked => {
+                        // Its own unblocking comes back here.
+                        self.log.record(id, self.clock_of(id), Happening::Unblocked);
+                        return;
+                    }
+                    // Nobody comes that close to those who may go already, but for a rounding
+                    // error; waiting for them would have no end.
+                    Status::Ready | Status::Running | Status::Left => {}
                 }
-                self.agents[other.index()].mark = self.batch;
-                members.push(other);
             }
             at += 1;
         }
@@ -83,13 +102,7 @@ impl<S: Space> Scheduler<S> {
     }
 
     /// After somebody has left: what it held together or held back is grouped anew.
-    pub(crate) fn regroup_around(
-        &mut self,
-        left: AgentId,
-        was: Status,
-        newly_ready: &mut Vec<AgentId>,
-    ) {
-        let neighbours = self.coupled(left);
+    pub(crate) fn regroup_around(&mut self, left: AgentId, was: Status) {
         if was == Status::Ready {
             // The rest of its cluster may fall apart; each part is as unblocked as before.
             let rest = self.unready_cluster(self.agents[left.index()].label);
@@ -100,11 +113,8 @@ impl<S: Space> Scheduler<S> {
                 }
             }
         } else {
-            for id in neighbours {
-                if self.agents[id.index()].status == Status::Held {
-                    self.try_cluster(id, newly_ready);
-                }
-            }
+            let neighbours = self.coupled(left);
+            self.unblocked.extend(neighbours);
         }
     }
 }

@@ -12,7 +12,7 @@ pub enum Error {
     /// No agent with this id has ever joined.
     UnknownAgent {
         /// The id as given.
-        agent: i64,
+        agent: i128,
         /// Number of agents that ever joined.
         agents: u32,
     },

@@ -1,14 +1,15 @@
 //! The frontier: the smallest clock of the agents present.
 
-use alloc::collections::VecDeque;
+use alloc::collections::BTreeMap;
 
 use crate::ids::Step;
 
-/// Counts the agents present by clock, from the smallest on.
+/// Counts the agents present by clock. A tree, because clocks may lie far apart: somebody may join
+/// a million steps ahead.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Frontier {
     smallest: Step,
-    counts: VecDeque<u32>,
+    counts: BTreeMap<Step, u32>,
 }
 
 impl Frontier {
@@ -19,49 +20,34 @@ impl Frontier {
 
     /// Number of agents present.
     pub(crate) fn present(&self) -> u32 {
-        self.counts.iter().sum()
+        self.counts.values().sum()
     }
 
     /// Somebody with this clock joins.
     pub(crate) fn join(&mut self, clock: Step) {
-        if self.counts.is_empty() {
-            self.smallest = clock;
-        }
-        while clock < self.smallest {
-            self.counts.push_front(0);
-            self.smallest -= 1;
-        }
-        let at = (clock - self.smallest) as usize;
-        if at >= self.counts.len() {
-            self.counts.resize(at + 1, 0);
-        }
-        self.counts[at] += 1;
+        *self.counts.entry(clock).or_default() += 1;
+        self.settle();
     }
 
     /// Somebody with this clock leaves.
     pub(crate) fn leave(&mut self, clock: Step) {
-        self.counts[(clock - self.smallest) as usize] -= 1;
-        if self.counts.iter().all(|&count| count == 0) {
-            self.counts.clear();
+        let count = self.counts.get_mut(&clock).expect("Invariant: a clock left is counted");
+        *count -= 1;
+        if *count == 0 {
+            self.counts.remove(&clock);
         }
-        self.trim();
+        self.settle();
     }
 
     /// Somebody with this clock finishes its step.
     pub(crate) fn advance(&mut self, clock: Step) {
-        let at = (clock - self.smallest) as usize;
-        if at + 1 >= self.counts.len() {
-            self.counts.push_back(0);
-        }
-        self.counts[at + 1] += 1;
-        self.counts[at] -= 1;
-        self.trim();
+        self.join(clock + 1);
+        self.leave(clock);
     }
 
-    fn trim(&mut self) {
-        while self.counts.front() == Some(&0) {
-            self.counts.pop_front();
-            self.smallest += 1;
+    fn settle(&mut self) {
+        if let Some((&clock, _)) = self.counts.first_key_value() {
+            self.smallest = clock;
         }
     }
 }

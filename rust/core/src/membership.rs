@@ -59,6 +59,9 @@ impl<S: Space> Scheduler<S> {
         if step < earliest {
             return Err(Error::JoinsTooEarly { agent, step, earliest });
         }
+        if step == Step::MAX {
+            return Err(Error::TooMany { what: "steps", limit: Step::MAX - 1 });
+        }
         if self.rule == Rule::Compatibility {
             for behind in (0..self.agents.len() as u32).map(AgentId) {
                 let clock = self.clock_of(behind);
@@ -77,6 +80,7 @@ impl<S: Space> Scheduler<S> {
             }
         }
         self.examine(id, newly_ready);
+        self.form_clusters(newly_ready);
         Ok((id, step))
     }
 
@@ -132,12 +136,14 @@ impl<S: Space> Scheduler<S> {
         for &id in ids {
             self.remove_one(id, newly_ready);
         }
+        self.form_clusters(newly_ready);
         // Somebody freed by the one may have left with the next.
         newly_ready.retain(|id| self.agents[id.index()].status == Status::Ready);
         self.sort(newly_ready);
         newly_ready.dedup();
         Ok(())
     }
+
     pub(crate) fn insert(&mut self, agent: &NewAgent<S::Coord>, clock: Step) -> AgentId {
         let id = self.index.insert(agent.position, clock, agent.world);
         self.agents.push(Agent {
@@ -168,7 +174,7 @@ impl<S: Space> Scheduler<S> {
         self.frontier.leave(clock);
         self.log.record(id, clock, Happening::Left);
         if self.rule == Rule::Compatibility {
-            self.regroup_around(id, status, newly_ready);
+            self.regroup_around(id, status);
         }
         let mut waiters = Vec::new();
         self.waits.release_all(id, &mut waiters);

@@ -147,7 +147,17 @@ impl Space for Grid {
 
     fn distance(&self, p: [i32; 2], q: [i32; 2]) -> f64 {
         let (dx, dy) = (self.gap(0, p[0], q[0]), self.gap(1, p[1], q[1]));
-        norm(self.metric, f64::from(dx), f64::from(dy))
+        let distance = norm(self.metric, f64::from(dx), f64::from(dy));
+        let (dx, dy, whole) = (u64::from(dx), u64::from(dy), distance as u64);
+        if self.metric == Metric::Euclidean
+            && libm::floor(distance) >= distance
+            && whole * whole < dx * dx + dy * dy
+        {
+            // Far away, a root just above a whole number rounds to it; a bound of that number
+            // would look reached although it is not.
+            return distance.next_up();
+        }
+        distance
     }
 
     fn within(&self, p: [i32; 2], q: [i32; 2], bound: f64) -> bool {
@@ -182,8 +192,8 @@ pub struct Plane {
 }
 
 impl Plane {
-    /// Coordinates lie within `-LIMIT..=LIMIT`, where a rounding error is still small against the
-    /// slack of a bound of about 1.
+    /// Coordinates lie within `-LIMIT..=LIMIT`. Near it, and with wrap-around sizes near it, rounding
+    /// is small against the slack only for bounds of at least about 1.
     pub const LIMIT: f64 = 1e8;
 
     /// A plane; `wrap` gives its size where the borders are joined. `None` where a size is not

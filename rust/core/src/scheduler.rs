@@ -64,6 +64,8 @@ pub struct Scheduler<S: Space> {
     pub(crate) agents: Vec<Agent>,
     pub(crate) waits: Waits,
     pub(crate) ready: Vec<AgentId>,
+    /// Found unblocked in this call; their clusters are looked at once all have been examined.
+    pub(crate) unblocked: Vec<AgentId>,
     /// Covers the footprint of everybody who ever joined.
     pub(crate) widest: Footprint,
     pub(crate) frontier: Frontier,
@@ -94,6 +96,7 @@ impl<S: Space> Scheduler<S> {
             agents: Vec::with_capacity(agents.len()),
             waits: Waits::default(),
             ready: Vec::new(),
+            unblocked: Vec::new(),
             widest,
             frontier: Frontier::default(),
             log: Log::new(story_capacity),
@@ -107,6 +110,7 @@ impl<S: Space> Scheduler<S> {
         for id in ids {
             scheduler.examine(id, &mut newly_ready);
         }
+        scheduler.form_clusters(&mut newly_ready);
         Ok(scheduler)
     }
 
@@ -172,6 +176,7 @@ impl<S: Space> Scheduler<S> {
                 self.release(waiter, id, newly_ready);
             }
         }
+        self.form_clusters(newly_ready);
         self.sort(newly_ready);
         Ok(())
     }
@@ -343,7 +348,7 @@ impl<S: Space> Scheduler<S> {
             Rule::Conservative => self.make_ready(&[id], newly_ready),
             Rule::Compatibility => {
                 self.agents[id.index()].status = Status::Held;
-                self.try_cluster(id, newly_ready);
+                self.unblocked.push(id);
             }
         }
     }

@@ -3,7 +3,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
-use headway_core::{AgentId, Footprint, Metric, Rule, Step, World};
+use headway_core::{AgentId, Footprint, Metric, NewAgent, Rule, Step, World};
 
 /// `SplitMix64`: one integer makes every choice of a test.
 pub struct Random(pub u64);
@@ -41,6 +41,25 @@ impl Random {
     }
 }
 
+/// All tuples of numbers, each below the limit given.
+pub fn product(limits: [u32; 6]) -> impl Iterator<Item = (u32, u32, u32, u32, u32, u32)> {
+    (0..limits.iter().product()).map(move |mut code| {
+        let [a, b, c, d, e, f] = limits.map(|limit| {
+            let digit = code % limit;
+            code /= limit;
+            digit
+        });
+        (a, b, c, d, e, f)
+    })
+}
+
+/// Sees four tiles far, walks one.
+pub const VILLAGER: Footprint = Footprint { sight: 4.0, reach: 1.0, speed: 1.0 };
+
+pub const fn villager_at(x: i32, y: i32) -> NewAgent<i32> {
+    NewAgent { position: [x, y], footprint: VILLAGER, world: 0 }
+}
+
 pub const METRICS: [Metric; 3] = [Metric::Chebyshev, Metric::Manhattan, Metric::Euclidean];
 
 /// Distance in plain real arithmetic, independent of the crate's.
@@ -56,7 +75,7 @@ pub fn distance(metric: Metric, wrap: Option<[f64; 2]>, p: [f64; 2], q: [f64; 2]
     }
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct TwinAgent {
     pub position: [f64; 2],
     pub footprint: Footprint,
