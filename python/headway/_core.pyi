@@ -45,8 +45,8 @@ class Scheduler:
         See above.
     worlds : array (n,), optional
         The world of each agent, numbered from 0. Agents of different worlds never meet.
-    story_capacity : int
-        How many events `story` remembers, of all agents together; 0 turns it off.
+    story_capacity : int, optional
+        How many events `story` remembers, of all agents together; by default 65536, 0 for none.
 
     Raises
     ------
@@ -73,7 +73,7 @@ class Scheduler:
         wrap: tuple[float, float] | None = None,
         rule: Literal["conservative", "compatibility"] | str = "conservative",
         worlds: ArrayLike | None = None,
-        story_capacity: int = 65536,
+        story_capacity: int | None = None,
     ) -> Scheduler: ...
     def __len__(self) -> int: ...
     def ready(self) -> NDArray[np.int64]:
@@ -131,7 +131,7 @@ class Scheduler:
         sight: float | None = None,
         speed: float | None = None,
         reach: float | None = None,
-        world: int = 0,
+        world: int | None = None,
         at: int | None = None,
     ) -> tuple[int, int]:
         """Let an agent join.
@@ -148,8 +148,8 @@ class Scheduler:
         sight, speed, reach : float, optional
             Its footprint; by default the one all first agents share (`reach` defaults to `speed` if
             that is given).
-        world : int
-            Its world.
+        world : int, optional
+            Its world; by default 0.
         at : int, optional
             Its first step; by default the earliest possible.
 

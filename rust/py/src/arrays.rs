@@ -1,6 +1,6 @@
 //! Arrays in and out: checks of dtype and shape, and the copies.
 
-use headway_core::AgentId;
+use headway_core::{AgentId, Error, Grid, PositionFault};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray1,
     PyReadonlyArray2, PyUntypedArray, PyUntypedArrayMethods,
@@ -8,7 +8,7 @@ use numpy::{
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use crate::error::plain;
+use crate::error::{from_core, plain};
 
 /// Positions of a batch: whole tiles, or real coordinates.
 pub enum Positions {
@@ -17,13 +17,34 @@ pub enum Positions {
 }
 
 /// Reads anything that `numpy.asarray` makes an array, without a copy where it is one.
-fn as_array<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyUntypedArray>> {
+fn as_array<'py>(given: &Bound<'py, PyAny>, what: &str) -> PyResult<Bound<'py, PyUntypedArray>> {
     if let Ok(array) = given.cast::<PyUntypedArray>() {
         return Ok(array.clone());
     }
     let py = given.py();
-    let array = py.import(intern!(py, "numpy"))?.call_method1(intern!(py, "asarray"), (given,))?;
+    let numpy = py.import(intern!(py, "numpy"))?;
+    let made = numpy.call_method1(intern!(py, "asarray"), (given,));
+    let array = made.map_err(|error| {
+        let message = format!("{what} cannot be made an array: {error}");
+        plain(py, "ArrayShapeError", message)
+    })?;
     Ok(array.cast_into::<PyUntypedArray>()?)
+}
+
+/// Whether the numbers lie where the processor can read them; fields of records may not.
+fn is_aligned(array: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = array.py();
+    array.getattr(intern!(py, "flags"))?.getattr(intern!(py, "aligned"))?.extract()
+}
+
+/// An aligned copy in this type and the machine's byte order.
+fn copy_as<'py>(
+    array: &Bound<'py, PyUntypedArray>,
+    dtype: &str,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let py = array.py();
+    let copied = array.call_method1(intern!(py, "astype"), (dtype,))?;
+    Ok(copied.cast_into::<PyUntypedArray>()?)
 }
 
 fn wrong_dtype(array: &Bound<'_, PyUntypedArray>, what: &str, wanted: &str) -> PyErr {
@@ -36,119 +57,174 @@ fn wrong_shape(array: &Bound<'_, PyUntypedArray>, what: &str, wanted: &str) -> P
     plain(array.py(), "ArrayShapeError", message)
 }
 
-/// Whole numbers of any integer type as int64; an empty list counts as such.
-fn as_int64<'py>(
-    array: &Bound<'py, PyUntypedArray>,
-    what: &str,
-) -> PyResult<Bound<'py, PyUntypedArray>> {
-    if !matches!(array.dtype().kind(), b'i' | b'u') && array.len() > 0 {
-        return Err(wrong_dtype(array, what, "whole numbers (int64 is taken without a copy)"));
+/// Whole numbers of any integer type, row by row; an empty list counts as such.
+fn whole_numbers(array: &Bound<'_, PyUntypedArray>, what: &str) -> PyResult<Vec<i128>> {
+    if array.len() == 0 {
+        return Ok(Vec::new());
     }
-    let py = array.py();
-    let copied = array.call_method1(intern!(py, "astype"), (intern!(py, "int64"),))?;
-    Ok(copied.cast_into::<PyUntypedArray>()?)
+    match array.dtype().kind() {
+        b'i' => {
+            let wide = copy_as(array, "int64")?.call_method1("reshape", (-1,))?;
+            let wide = wide.cast::<PyArray1<i64>>()?.readonly();
+            Ok(wide.as_array().iter().map(|&x| i128::from(x)).collect())
+        }
+        b'u' => {
+            let wide = copy_as(array, "uint64")?.call_method1("reshape", (-1,))?;
+            let wide = wide.cast::<PyArray1<u64>>()?.readonly();
+            Ok(wide.as_array().iter().map(|&x| i128::from(x)).collect())
+        }
+        _ => Err(wrong_dtype(array, what, "whole numbers")),
+    }
 }
 
-/// A one-dimensional batch of whole numbers.
-pub fn integers<'py>(
-    given: &Bound<'py, PyAny>,
+/// A one-dimensional batch of whole numbers, read by `read` one by one.
+pub fn integers<T>(
+    given: &Bound<'_, PyAny>,
     what: &str,
-) -> PyResult<PyReadonlyArray1<'py, i64>> {
-    if let Ok(array) = given.extract::<PyReadonlyArray1<'py, i64>>() {
-        return Ok(array);
+    mut read: impl FnMut(i128) -> PyResult<T>,
+) -> PyResult<Vec<T>> {
+    if let Ok(array) = given.extract::<PyReadonlyArray1<'_, i64>>()
+        && is_aligned(given)?
+    {
+        return array.as_array().iter().map(|&x| read(i128::from(x))).collect();
     }
-    let array = as_array(given)?;
+    let array = as_array(given, what)?;
     if array.ndim() != 1 {
         return Err(wrong_shape(&array, what, "(k,)"));
     }
-    Ok(as_int64(&array, what)?.cast::<PyArray1<i64>>()?.readonly())
+    whole_numbers(&array, what)?.into_iter().map(read).collect()
 }
 
-/// Ids of agents. An id out of range becomes one that no agent has.
-pub fn ids(given: &Bound<'_, PyAny>) -> PyResult<Vec<AgentId>> {
-    let array = integers(given, "ids")?;
-    let outside = |id: i64| {
-        let message = format!("no agent {id}: agents are numbered from 0");
-        let facts = pyo3::types::PyDict::new(given.py());
-        match facts.set_item("agent", id) {
-            Ok(()) => crate::error::raise(given.py(), "UnknownAgentError", message, &facts),
-            Err(error) => error,
-        }
-    };
-    array.as_array().iter().map(|&id| agent(id).ok_or_else(|| outside(id))).collect()
+/// Ids of agents, of which `agents` have joined.
+pub fn ids(given: &Bound<'_, PyAny>, agents: u32) -> PyResult<Vec<AgentId>> {
+    integers(given, "ids", |id| agent(given.py(), id, agents))
 }
 
-/// An id as the core names it; `None` where it fits no agent.
-pub fn agent(id: i64) -> Option<AgentId> {
-    u32::try_from(id).ok().map(AgentId)
+/// An id as the core names it, if it can be one.
+pub fn agent(py: Python<'_>, id: i128, agents: u32) -> PyResult<AgentId> {
+    u32::try_from(id)
+        .map(AgentId)
+        .map_err(|_| from_core(py, &Error::UnknownAgent { agent: id, agents }))
 }
 
-/// Positions of shape (k, 2); integers are tiles, floats are coordinates.
-pub fn positions(given: &Bound<'_, PyAny>) -> PyResult<Positions> {
-    let array = as_array(given)?;
-    let kind = array.dtype().kind();
+/// Positions of shape (k, 2); integers are tiles, floats are coordinates. `whose` names the agent
+/// of a row in errors.
+pub fn positions(
+    given: &Bound<'_, PyAny>,
+    whose: impl Fn(usize) -> AgentId,
+) -> PyResult<Positions> {
+    let array = as_array(given, "positions")?;
     if array.ndim() != 2 || array.shape()[1] != 2 {
         return Err(wrong_shape(&array, "positions", "(k, 2)"));
     }
-    match kind {
-        b'i' | b'u' => grid(&array).map(Positions::Grid),
+    match array.dtype().kind() {
+        b'i' | b'u' => grid(&array, whose).map(Positions::Grid),
         b'f' => plane(&array).map(Positions::Plane),
         _ => Err(wrong_dtype(&array, "positions", "whole numbers (tiles) or floats (coordinates)")),
     }
 }
 
 /// Positions for a grid; also takes an empty array of any dtype.
-pub fn tiles(given: &Bound<'_, PyAny>) -> PyResult<Vec<[i32; 2]>> {
-    match positions_or_empty(given)? {
-        Some(Positions::Grid(tiles)) => Ok(tiles),
-        Some(Positions::Plane(_)) => {
-            Err(wrong_dtype(&as_array(given)?, "positions", "whole numbers, as at the start"))
+pub fn tiles(
+    given: &Bound<'_, PyAny>,
+    whose: impl Fn(usize) -> AgentId,
+) -> PyResult<Vec<[i32; 2]>> {
+    let array = as_array(given, "positions")?;
+    if array.len() == 0 {
+        return Ok(Vec::new());
+    }
+    match positions(array.as_any(), whose)? {
+        Positions::Grid(tiles) => Ok(tiles),
+        Positions::Plane(_) => {
+            Err(wrong_dtype(&array, "positions", "whole numbers, as at the start"))
         }
-        None => Ok(Vec::new()),
     }
 }
 
 /// Positions for a plane; whole numbers are taken too.
-pub fn coordinates(given: &Bound<'_, PyAny>) -> PyResult<Vec<[f64; 2]>> {
-    match positions_or_empty(given)? {
-        Some(Positions::Grid(tiles)) => {
-            Ok(tiles.into_iter().map(|tile| tile.map(f64::from)).collect())
+pub fn coordinates(
+    given: &Bound<'_, PyAny>,
+    whose: impl Fn(usize) -> AgentId,
+) -> PyResult<Vec<[f64; 2]>> {
+    let array = as_array(given, "positions")?;
+    if array.len() == 0 {
+        return Ok(Vec::new());
+    }
+    Ok(match positions(array.as_any(), whose)? {
+        Positions::Grid(tiles) => tiles.into_iter().map(|tile| tile.map(f64::from)).collect(),
+        Positions::Plane(coordinates) => coordinates,
+    })
+}
+
+/// One position as an array of shape (1, 2).
+pub fn one_position<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let array = as_array(given, "position")?;
+    if array.shape() != [2] {
+        return Err(wrong_shape(&array, "position", "(2,)"));
+    }
+    array.call_method1(intern!(array.py(), "reshape"), ((1, 2),))
+}
+
+fn grid(
+    array: &Bound<'_, PyUntypedArray>,
+    whose: impl Fn(usize) -> AgentId,
+) -> PyResult<Vec<[i32; 2]>> {
+    let py = array.py();
+    if is_aligned(array)? {
+        if let Ok(tiles) = array.extract::<PyReadonlyArray2<'_, i32>>() {
+            return Ok(tiles.as_array().rows().into_iter().map(|row| [row[0], row[1]]).collect());
         }
-        Some(Positions::Plane(coordinates)) => Ok(coordinates),
-        None => Ok(Vec::new()),
+        if let Ok(wide) = array.extract::<PyReadonlyArray2<'_, i64>>() {
+            let wide = wide.as_array();
+            let rows = wide.rows().into_iter().map(|row| [row[0].into(), row[1].into()]);
+            return rows.enumerate().map(|(i, row)| tile(py, row, whose(i))).collect();
+        }
     }
+    let flat = whole_numbers(array, "positions")?;
+    let rows = flat.chunks_exact(2).map(|row| [row[0], row[1]]);
+    rows.enumerate().map(|(i, row)| tile(py, row, whose(i))).collect()
 }
 
-fn positions_or_empty(given: &Bound<'_, PyAny>) -> PyResult<Option<Positions>> {
-    if as_array(given)?.len() == 0 { Ok(None) } else { positions(given).map(Some) }
-}
-
-fn grid(array: &Bound<'_, PyUntypedArray>) -> PyResult<Vec<[i32; 2]>> {
-    if let Ok(tiles) = array.extract::<PyReadonlyArray2<'_, i32>>() {
-        return Ok(tiles.as_array().rows().into_iter().map(|row| [row[0], row[1]]).collect());
+/// A tile as the core takes it; one that does not even fit 32 bits is refused in its words.
+fn tile(py: Python<'_>, row: [i128; 2], agent: AgentId) -> PyResult<[i32; 2]> {
+    if let (Ok(x), Ok(y)) = (i32::try_from(row[0]), i32::try_from(row[1])) {
+        return Ok([x, y]);
     }
-    let wide = as_int64(array, "positions")?;
-    let wide = wide.cast::<PyArray2<i64>>()?.readonly();
-    // Beyond 32 bits is far beyond the core's limit, which the core reports.
-    let clip = |x: i64| i32::try_from(x).unwrap_or(if x < 0 { i32::MIN } else { i32::MAX });
-    Ok(wide.as_array().rows().into_iter().map(|row| [clip(row[0]), clip(row[1])]).collect())
+    let fault = PositionFault::TooFar(f64::from(Grid::LIMIT));
+    Err(from_core(py, &Error::BadPosition { agent, position: row.map(|x| x as f64), fault }))
 }
 
 fn plane(array: &Bound<'_, PyUntypedArray>) -> PyResult<Vec<[f64; 2]>> {
     let read = |array: PyReadonlyArray2<'_, f64>| {
         array.as_array().rows().into_iter().map(|row| [row[0], row[1]]).collect()
     };
-    if let Ok(coordinates) = array.extract::<PyReadonlyArray2<'_, f64>>() {
+    if is_aligned(array)?
+        && let Ok(coordinates) = array.extract::<PyReadonlyArray2<'_, f64>>()
+    {
         return Ok(read(coordinates));
     }
-    let py = array.py();
-    let wide = array.call_method1(intern!(py, "astype"), (intern!(py, "float64"),))?;
-    Ok(read(wide.cast::<PyArray2<f64>>()?.readonly()))
+    Ok(read(copy_as(array, "float64")?.cast::<PyArray2<f64>>()?.readonly()))
+}
+
+/// A whole number from an option, where it lies within `limits`; else an error of this class.
+pub fn option(
+    given: &Bound<'_, PyAny>,
+    what: &str,
+    limits: (u64, u64),
+    class: &str,
+) -> PyResult<u64> {
+    let (least, most) = limits;
+    let number = given.extract::<u64>().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| {
+        let shown = given.repr().map_or_else(|_| "something else".into(), |r| r.to_string());
+        let message = format!("{what} must be a whole number from {least} to {most}, got {shown}");
+        plain(given.py(), class, message)
+    })
 }
 
 /// One number for all agents, or one for each, as floats.
 pub fn per_agent(given: &Bound<'_, PyAny>, what: &str, agents: usize) -> PyResult<Vec<f64>> {
-    let array = as_array(given)?;
+    let array = as_array(given, what)?;
     if !matches!(array.dtype().kind(), b'i' | b'u' | b'f') {
         return Err(wrong_dtype(&array, what, "a number or an array of numbers"));
     }
@@ -157,9 +233,7 @@ pub fn per_agent(given: &Bound<'_, PyAny>, what: &str, agents: usize) -> PyResul
         return Err(wrong_shape(&array, what, &format!("() or ({agents},), one for each agent")));
     }
     let py = array.py();
-    let flat = array
-        .call_method1(intern!(py, "astype"), (intern!(py, "float64"),))?
-        .call_method1(intern!(py, "reshape"), (-1,))?;
+    let flat = copy_as(&array, "float64")?.call_method1(intern!(py, "reshape"), (-1,))?;
     let values = flat.cast::<PyArray1<f64>>()?.readonly().as_array().to_vec();
     Ok(if one { vec![values[0]; agents] } else { values })
 }

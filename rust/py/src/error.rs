@@ -30,7 +30,7 @@ pub fn from_core(py: Python<'_>, error: &Error) -> PyErr {
     let id = |agent: &AgentId| i64::from(agent.0);
     let built = match error {
         Error::UnknownAgent { agent, agents } => {
-            [("agent", *agent), ("agents", i64::from(*agents))]
+            [("agent", *agent), ("agents", i128::from(*agents))]
                 .into_py_dict(py)
                 .map(|facts| ("UnknownAgentError", facts))
         }

@@ -27,18 +27,17 @@ pub fn footprints(
 /// The world of each agent.
 pub fn worlds_of(given: &Bound<'_, PyAny>, agents: usize) -> PyResult<Vec<u32>> {
     let py = given.py();
-    let worlds = arrays::integers(given, "worlds")?;
-    let worlds = worlds.as_array();
+    let worlds = arrays::integers(given, "worlds", |world| {
+        u32::try_from(world).map_err(|_| {
+            let message = format!("worlds are numbered from 0 to 16777215, got {world}");
+            plain(py, "OptionError", message)
+        })
+    })?;
     if worlds.len() != agents {
         let message = format!("worlds must have shape ({agents},), got ({},)", worlds.len());
         return Err(plain(py, "ArrayShapeError", message));
     }
-    let number = |world: i64| {
-        u32::try_from(world).map_err(|_| {
-            plain(py, "OptionError", format!("worlds are numbered from 0, got {world}"))
-        })
-    };
-    worlds.iter().map(|&world| number(world)).collect()
+    Ok(worlds)
 }
 
 /// The metric of this name, and the name for good.

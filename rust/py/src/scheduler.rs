@@ -14,6 +14,9 @@ use crate::story::PyStoryEntry;
 /// Batches from here on are worked on without the interpreter lock.
 const LONG: usize = 1024;
 
+/// Events the story remembers by default, of all agents together.
+const STORY_CAPACITY: usize = 65536;
+
 enum Inner {
     Grid(Scheduler<Grid>),
     Plane(Scheduler<Plane>),
@@ -66,8 +69,8 @@ macro_rules! either {
 ///     See above.
 /// worlds : array (n,), optional
 ///     The world of each agent, numbered from 0. Agents of different worlds never meet.
-/// story_capacity : int
-///     How many events `story` remembers, of all agents together; 0 turns it off.
+/// story_capacity : int, optional
+///     How many events `story` remembers, of all agents together; by default 65536, 0 for none.
 ///
 /// Raises
 /// ------
@@ -98,7 +101,7 @@ type Ids<'py> = Bound<'py, PyArray1<i64>>;
 impl PyScheduler {
     #[new]
     #[pyo3(signature = (positions, *, sight, speed, reach=None, metric="chebyshev", wrap=None,
-                        rule="conservative", worlds=None, story_capacity=65536))]
+                        rule="conservative", worlds=None, story_capacity=None))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         positions: &Bound<'_, PyAny>,
@@ -109,12 +112,18 @@ impl PyScheduler {
         wrap: Option<(f64, f64)>,
         rule: &str,
         worlds: Option<&Bound<'_, PyAny>>,
-        story_capacity: usize,
+        story_capacity: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let py = positions.py();
         let (metric_name, metric) = metric_named(py, metric)?;
         let (rule_name, rule) = rule_named(py, rule)?;
-        let positions = arrays::positions(positions)?;
+        let story_capacity = match story_capacity {
+            Some(given) => {
+                arrays::option(given, "story_capacity", (0, 1 << 40), "OptionError")? as usize
+            }
+            None => STORY_CAPACITY,
+        };
+        let positions = arrays::positions(positions, |row| AgentId(row as u32))?;
         let agents = match &positions {
             Positions::Grid(tiles) => tiles.len(),
             Positions::Plane(coordinates) => coordinates.len(),
@@ -168,7 +177,7 @@ impl PyScheduler {
     ///     Nothing has changed then.
     fn start(&self, ids: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = ids.py();
-        let ids = arrays::ids(ids)?;
+        let ids = self.ids(ids)?;
         self.change(py, ids.len(), |inner| either!(inner, scheduler => scheduler.start(&ids)))
     }
 
@@ -200,7 +209,7 @@ impl PyScheduler {
         positions: &Bound<'py, PyAny>,
     ) -> PyResult<Ids<'py>> {
         let py = ids.py();
-        let ids = arrays::ids(ids)?;
+        let ids = self.ids(ids)?;
         let count = ids.len();
         let check = |given: usize| {
             if given == count {
@@ -209,18 +218,19 @@ impl PyScheduler {
             let message = format!("finish() got {count} ids and {given} positions");
             Err(plain(py, "ArrayShapeError", message))
         };
+        let whose = |row: usize| ids.get(row).copied().unwrap_or(AgentId(u32::MAX));
         let mut newly_ready = Vec::new();
         // The kind of position never changes, so the lock need not be kept in between.
         let is_grid = matches!(*self.lock(py), Inner::Grid(_));
         if is_grid {
-            let tiles = arrays::tiles(positions)?;
+            let tiles = arrays::tiles(positions, whose)?;
             check(tiles.len())?;
             self.change(py, count, |inner| match inner {
                 Inner::Grid(scheduler) => scheduler.finish(&ids, &tiles, &mut newly_ready),
                 Inner::Plane(_) => unreachable!("Invariant: the kind of position never changes"),
             })?;
         } else {
-            let coordinates = arrays::coordinates(positions)?;
+            let coordinates = arrays::coordinates(positions, whose)?;
             check(coordinates.len())?;
             self.change(py, count, |inner| match inner {
                 Inner::Plane(scheduler) => scheduler.finish(&ids, &coordinates, &mut newly_ready),
@@ -244,8 +254,8 @@ impl PyScheduler {
     /// sight, speed, reach : float, optional
     ///     Its footprint; by default the one all first agents share (`reach` defaults to `speed` if
     ///     that is given).
-    /// world : int
-    ///     Its world.
+    /// world : int, optional
+    ///     Its world; by default 0.
     /// at : int, optional
     ///     Its first step; by default the earliest possible.
     ///
@@ -262,7 +272,7 @@ impl PyScheduler {
     ///     Compatibility rule: somebody behind would see it too early; likewise.
     /// OptionError, PositionError, FootprintError, CapacityError, ArrayTypeError, ArrayShapeError
     ///     Likewise.
-    #[pyo3(signature = (position, *, sight=None, speed=None, reach=None, world=0, at=None))]
+    #[pyo3(signature = (position, *, sight=None, speed=None, reach=None, world=None, at=None))]
     #[allow(clippy::too_many_arguments)]
     fn add(
         &self,
@@ -270,20 +280,35 @@ impl PyScheduler {
         sight: Option<f64>,
         speed: Option<f64>,
         reach: Option<f64>,
-        world: u32,
-        at: Option<u32>,
+        world: Option<&Bound<'_, PyAny>>,
+        at: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<(u32, u32)> {
         let py = position.py();
         let footprint = self.newcomer(py, sight, speed, reach)?;
-        let place = PyModule::import(py, "numpy")?.call_method1("reshape", (position, (-1, 2)))?;
-        let (tiles, coordinates) = match *self.lock(py) {
-            Inner::Grid(_) => (arrays::tiles(&place)?, Vec::new()),
-            Inner::Plane(_) => (Vec::new(), arrays::coordinates(&place)?),
+        let world = match world {
+            Some(given) => {
+                arrays::option(given, "world", (0, (1 << 24) - 1), "OptionError")? as u32
+            }
+            None => 0,
         };
-        if tiles.len() + coordinates.len() != 1 {
-            let message = format!("add() takes one position (x, y), got {position}");
-            return Err(plain(py, "ArrayShapeError", message));
-        }
+        let at = match at {
+            Some(given) => {
+                Some(arrays::option(given, "at", (0, u64::from(u32::MAX) - 1), "OptionError")?
+                    as u32)
+            }
+            None => None,
+        };
+        let place = arrays::one_position(position)?;
+        let (is_grid, next) = match &*self.lock(py) {
+            Inner::Grid(scheduler) => (true, scheduler.agents_joined()),
+            Inner::Plane(scheduler) => (false, scheduler.agents_joined()),
+        };
+        let whose = |_| AgentId(next as u32);
+        let (tiles, coordinates) = if is_grid {
+            (arrays::tiles(&place, whose)?, Vec::new())
+        } else {
+            (Vec::new(), arrays::coordinates(&place, whose)?)
+        };
         let mut newly_ready = Vec::new();
         let (id, step) = self.change(py, LONG, |inner| match inner {
             Inner::Grid(scheduler) => {
@@ -321,7 +346,7 @@ impl PyScheduler {
     ///     Nothing has changed then.
     fn remove<'py>(&self, ids: &Bound<'py, PyAny>) -> PyResult<Ids<'py>> {
         let py = ids.py();
-        let ids = arrays::ids(ids)?;
+        let ids = self.ids(ids)?;
         let mut newly_ready = Vec::new();
         self.change(
             py,
@@ -336,7 +361,7 @@ impl PyScheduler {
     /// Raises
     /// ------
     /// UnknownAgentError, AgentLeftError
-    fn blockers<'py>(&self, py: Python<'py>, agent: i64) -> PyResult<Ids<'py>> {
+    fn blockers<'py>(&self, py: Python<'py>, agent: i128) -> PyResult<Ids<'py>> {
         let blockers =
             self.ask(py, agent, |inner, id| either!(inner, scheduler => scheduler.blockers(id)))?;
         Ok(arrays::from_ids(py, &blockers))
@@ -349,7 +374,7 @@ impl PyScheduler {
     /// Raises
     /// ------
     /// UnknownAgentError
-    fn story(&self, py: Python<'_>, agent: i64) -> PyResult<Vec<PyStoryEntry>> {
+    fn story(&self, py: Python<'_>, agent: i128) -> PyResult<Vec<PyStoryEntry>> {
         let story =
             self.ask(py, agent, |inner, id| either!(inner, scheduler => scheduler.story(id)))?;
         Ok(story.into_iter().map(PyStoryEntry).collect())
@@ -362,7 +387,7 @@ impl PyScheduler {
     /// Raises
     /// ------
     /// UnknownAgentError
-    fn status(&self, py: Python<'_>, agent: i64) -> PyResult<&'static str> {
+    fn status(&self, py: Python<'_>, agent: i128) -> PyResult<&'static str> {
         let status =
             self.ask(py, agent, |inner, id| either!(inner, scheduler => scheduler.status(id)))?;
         Ok(match status {
@@ -381,7 +406,7 @@ impl PyScheduler {
     /// Raises
     /// ------
     /// UnknownAgentError
-    fn held_up(&self, py: Python<'_>, agent: i64) -> PyResult<u32> {
+    fn held_up(&self, py: Python<'_>, agent: i128) -> PyResult<u32> {
         self.ask(py, agent, |inner, id| either!(inner, scheduler => scheduler.held_up(id)))
     }
 
@@ -404,7 +429,7 @@ impl PyScheduler {
     /// UnknownAgentError, ArrayTypeError, ArrayShapeError
     fn clusters<'py>(&self, ids: &Bound<'py, PyAny>) -> PyResult<Ids<'py>> {
         let py = ids.py();
-        let ids = arrays::ids(ids)?;
+        let ids = self.ids(ids)?;
         let inner = self.lock(py);
         let labels: Result<Vec<_>, _> =
             either!(&*inner, scheduler => ids.iter().map(|&id| scheduler.cluster(id)).collect());
@@ -509,20 +534,21 @@ impl PyScheduler {
         result.map_err(|error| from_core(py, &error))
     }
 
+    fn ids(&self, given: &Bound<'_, PyAny>) -> PyResult<Vec<AgentId>> {
+        arrays::ids(given, self.__len__(given.py()) as u32)
+    }
+
     fn ask<T>(
         &self,
         py: Python<'_>,
-        agent: i64,
+        agent: i128,
         call: impl FnOnce(&Inner, AgentId) -> Result<T, Error>,
     ) -> PyResult<T> {
         let inner = self.lock(py);
         let agents = either!(&*inner, scheduler => scheduler.agents_joined()) as u32;
-        let result = match arrays::agent(agent) {
-            Some(id) => call(&inner, id),
-            None => Err(Error::UnknownAgent { agent, agents }),
-        };
+        let result = arrays::agent(py, agent, agents).map(|id| call(&inner, id));
         drop(inner);
-        result.map_err(|error| from_core(py, &error))
+        result?.map_err(|error| from_core(py, &error))
     }
 
     fn newcomer(
@@ -541,8 +567,7 @@ impl PyScheduler {
             _ => Err(plain(
                 py,
                 "OptionError",
-                "add() needs sight= and speed=: the first agents have different footprints, so \
-                 there is no common one to take"
+                "add() needs sight= and speed=: there is no footprint that all first agents share"
                     .into(),
             )),
         }

@@ -40,9 +40,14 @@ fn refuse(py: Python<'_>, error: Error) -> PyErr {
     plain(py, "EngineError", error.to_string())
 }
 
-/// A count of tokens as the model takes it; what does not fit is refused there as 0 is.
-fn count(tokens: i64) -> u32 {
-    u32::try_from(tokens).unwrap_or(0)
+/// Counts of tokens; what does not fit 32 bits is refused here, 0 by the model.
+fn counts(given: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<u32>> {
+    arrays::integers(given, what, |tokens| {
+        u32::try_from(tokens).map_err(|_| {
+            let message = format!("{what} must lie between 1 and 4294967295, got {tokens}");
+            plain(given.py(), "EngineError", message)
+        })
+    })
 }
 
 #[pymethods]
@@ -51,13 +56,20 @@ impl PyVirtualServer {
     #[pyo3(signature = (replicas, *, t0, p, d, max_sequences, token_budget))]
     fn new(
         py: Python<'_>,
-        replicas: u32,
+        replicas: &Bound<'_, PyAny>,
         t0: f64,
         p: f64,
         d: f64,
-        max_sequences: u32,
-        token_budget: u32,
+        max_sequences: &Bound<'_, PyAny>,
+        token_budget: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
+        let count = |given: &Bound<'_, PyAny>, what: &str| {
+            let limits = (0, u64::from(u32::MAX));
+            arrays::option(given, what, limits, "EngineError").map(|count| count as u32)
+        };
+        let replicas = count(replicas, "replicas")?;
+        let max_sequences = count(max_sequences, "max_sequences")?;
+        let token_budget = count(token_budget, "token_budget")?;
         Model::new(t0, p, d, max_sequences, token_budget)
             .and_then(|model| Server::new(model, replicas))
             .map(|server| Self(Mutex::new(server)))
@@ -89,11 +101,13 @@ impl PyVirtualServer {
         prompt_tokens: &Bound<'py, PyAny>,
         output_tokens: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
-        let priorities = arrays::integers(priorities, "priorities")?;
-        let prompts = arrays::integers(prompt_tokens, "prompt_tokens")?;
-        let outputs = arrays::integers(output_tokens, "output_tokens")?;
-        let (priorities, prompts, outputs) =
-            (priorities.as_array(), prompts.as_array(), outputs.as_array());
+        let priorities = arrays::integers(priorities, "priorities", |priority| {
+            i64::try_from(priority).map_err(|_| {
+                plain(py, "EngineError", format!("priorities must fit 64 bits, got {priority}"))
+            })
+        })?;
+        let prompts = counts(prompt_tokens, "prompt_tokens")?;
+        let outputs = counts(output_tokens, "output_tokens")?;
         if priorities.len() != prompts.len() || priorities.len() != outputs.len() {
             let message = format!(
                 "submit() got {} priorities, {} prompt_tokens and {} output_tokens",
@@ -106,16 +120,11 @@ impl PyVirtualServer {
         let mut server = self.lock(py);
         for (&prompt, &output) in prompts.iter().zip(&outputs) {
             // Refused as a whole, before anything is submitted.
-            server
-                .model()
-                .lone_latency(count(prompt), count(output))
-                .map_err(|error| refuse(py, error))?;
+            server.model().lone_latency(prompt, output).map_err(|error| refuse(py, error))?;
         }
         let mut ids = Vec::with_capacity(priorities.len());
         for ((&priority, &prompt), &output) in priorities.iter().zip(&prompts).zip(&outputs) {
-            let id = server
-                .submit(priority, count(prompt), count(output))
-                .map_err(|error| refuse(py, error))?;
+            let id = server.submit(priority, prompt, output).map_err(|error| refuse(py, error))?;
             ids.push(id.0 as i64);
         }
         Ok(ids.into_pyarray(py))
@@ -140,8 +149,10 @@ impl PyVirtualServer {
     /// ------
     /// EngineError
     ///     If no request with this id was ever submitted.
-    fn cancel(&self, py: Python<'_>, request: i64) -> PyResult<bool> {
-        let id = RequestId(u64::try_from(request).unwrap_or(u64::MAX));
+    fn cancel(&self, py: Python<'_>, request: i128) -> PyResult<bool> {
+        let id = u64::try_from(request).map(RequestId).map_err(|_| {
+            plain(py, "EngineError", format!("no request {request}: they are numbered from 0"))
+        })?;
         self.lock(py).cancel(id).map_err(|error| refuse(py, error))
     }
 
@@ -158,21 +169,26 @@ impl PyVirtualServer {
     ///
     /// Raises
     /// ------
-    /// EngineError, ArrayTypeError
+    /// EngineError, ArrayTypeError, ArrayShapeError
     fn lone_latency<'py>(
         &self,
         py: Python<'py>,
         prompt_tokens: &Bound<'py, PyAny>,
         output_tokens: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let prompts = arrays::integers(prompt_tokens, "prompt_tokens")?;
-        let outputs = arrays::integers(output_tokens, "output_tokens")?;
+        let prompts = counts(prompt_tokens, "prompt_tokens")?;
+        let outputs = counts(output_tokens, "output_tokens")?;
+        if prompts.len() != outputs.len() {
+            let (prompts, outputs) = (prompts.len(), outputs.len());
+            let message =
+                format!("lone_latency() got {prompts} prompt_tokens and {outputs} output_tokens");
+            return Err(plain(py, "ArrayShapeError", message));
+        }
         let model = *self.lock(py).model();
         let latencies: Result<Vec<f64>, Error> = prompts
-            .as_array()
             .iter()
-            .zip(outputs.as_array())
-            .map(|(&prompt, &output)| model.lone_latency(count(prompt), count(output)))
+            .zip(&outputs)
+            .map(|(&prompt, &output)| model.lone_latency(prompt, output))
             .collect();
         Ok(latencies.map_err(|error| refuse(py, error))?.into_pyarray(py))
     }
