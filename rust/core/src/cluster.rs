@@ -12,43 +12,44 @@ use core::ops::ControlFlow;
 use crate::ids::AgentId;
 use crate::metric::Space;
 use crate::rule;
-use crate::scheduler::{Scheduler, Status};
+use crate::scheduler::{Agent, Scheduler, Status};
 use crate::story::Happening;
 
 impl<S: Space> Scheduler<S> {
     /// Makes the clusters of those ready who were found unblocked in this call and whose members
     /// all are.
     pub(crate) fn form_clusters(&mut self, newly_ready: &mut Vec<AgentId>) {
+        let since = self.batch;
         for i in 0..self.unblocked.len() {
             let id = self.unblocked[i];
             if self.agents[id.index()].status == Status::Held {
-                self.try_cluster(id, newly_ready);
+                self.try_cluster(id, since, newly_ready);
             }
         }
         self.unblocked.clear();
     }
 
     /// Makes the cluster around a held agent ready, if no member is blocked.
-    pub(crate) fn try_cluster(&mut self, id: AgentId, newly_ready: &mut Vec<AgentId>) {
+    ///
+    /// Members found together with a blocked one carry a mark later than `since`: whoever meets
+    /// them is in the same cluster, so each is walked over once.
+    fn try_cluster(&mut self, id: AgentId, since: u64, newly_ready: &mut Vec<AgentId>) {
+        let mut blocked = self.agents[id.index()].mark > since;
         self.batch += 1;
         self.agents[id.index()].mark = self.batch;
         let mut members = vec![id];
         let mut at = 0;
-        while at < members.len() {
+        while !blocked && at < members.len() {
             for other in self.coupled(members[at]) {
-                if self.agents[other.index()].mark == self.batch {
-                    continue;
-                }
-                match self.agents[other.index()].status {
-                    Status::Held => {
+                let Agent { status, mark, .. } = self.agents[other.index()];
+                match status {
+                    _ if mark == self.batch => {}
+                    Status::Held if mark <= since => {
                         self.agents[other.index()].mark = self.batch;
                         members.push(other);
                     }
-                    Status::Blocked => {
-                        // Its own unblocking comes back here.
-                        self.log.record(id, self.clock_of(id), Happening::Unblocked);
-                        return;
-                    }
+                    // A blocked member's own unblocking comes back here.
+                    Status::Held | Status::Blocked => blocked = true,
                     // Nobody comes that close to those who may go already, but for a rounding
                     // error; waiting for them would have no end.
                     Status::Ready | Status::Running | Status::Left => {}
@@ -56,8 +57,12 @@ impl<S: Space> Scheduler<S> {
             }
             at += 1;
         }
-        members.sort_unstable();
-        self.make_ready(&members, newly_ready);
+        if blocked {
+            self.log.record(id, self.clock_of(id), Happening::Unblocked);
+        } else {
+            members.sort_unstable();
+            self.make_ready(&members, newly_ready);
+        }
     }
 
     /// The others that must advance together with this agent, directly.
@@ -68,7 +73,7 @@ impl<S: Space> Scheduler<S> {
         self.index.search(
             me.world,
             me.position,
-            |clock| (clock <= me.clock).then_some(bound),
+            |clock, _| (clock <= me.clock).then_some(bound),
             |other, entry| {
                 if other != id
                     && entry.clock == me.clock
@@ -109,7 +114,7 @@ impl<S: Space> Scheduler<S> {
             for id in rest {
                 if self.agents[id.index()].status == Status::Held {
                     let mut again = Vec::new();
-                    self.try_cluster(id, &mut again);
+                    self.try_cluster(id, self.batch, &mut again);
                 }
             }
         } else {

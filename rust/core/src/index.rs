@@ -6,9 +6,10 @@
 //! allows holds no blocker, so one search copes with a crowd at the frontier and with a lone
 //! straggler hundreds of steps behind, without a radius to guess.
 //!
-//! Nodes are aligned squares of `1 << level` cells; a leaf is one cell and lists its agents. Each
-//! world has its own root, which grows upward when somebody stands outside it. Every order a caller
-//! can see is fixed: children by index, agents by insertion into their leaf.
+//! Nodes are aligned squares of `1 << level` cells; a leaf is one cell and lists its agents. Agents
+//! whose footprints are alike share a *layer*, and each world has a root in each layer, which grows
+//! upward when somebody stands outside it. Every order a caller can see is fixed: layers by age,
+//! children by index, agents by insertion into their leaf.
 
 use alloc::format;
 use alloc::string::String;
@@ -17,6 +18,7 @@ use core::ops::ControlFlow;
 
 use crate::ids::{AgentId, Step, World};
 use crate::metric::Space;
+use crate::rule::Footprint;
 
 const NONE: u32 = u32::MAX;
 
@@ -33,6 +35,7 @@ pub(crate) struct Entry<C> {
     pub(crate) position: [C; 2],
     pub(crate) clock: Step,
     pub(crate) world: World,
+    layer: u32,
     leaf: u32,
     next: u32,
     previous: u32,
@@ -72,6 +75,19 @@ impl Node {
     }
 }
 
+/// The agents whose reach and speed are alike, within a factor of two. A search prunes by the widest
+/// footprint of a layer, so a few cars among walkers do not widen it for the walkers.
+#[derive(Clone, Debug)]
+struct Layer {
+    scale: [i32; 2],
+    widest: Footprint,
+    /// Of each world.
+    roots: Vec<u32>,
+}
+
+/// More kinds of footprint than this share the last layer.
+const LAYERS_MAX: usize = 8;
+
 /// The positions and clocks of all agents, searchable by both.
 #[derive(Clone, Debug)]
 pub(crate) struct Index<S: Space> {
@@ -80,7 +96,7 @@ pub(crate) struct Index<S: Space> {
     entries: Vec<Entry<S::Coord>>,
     nodes: Vec<Node>,
     free: u32,
-    roots: Vec<u32>,
+    layers: Vec<Layer>,
 }
 
 impl<S: Space> Index<S> {
@@ -92,7 +108,7 @@ impl<S: Space> Index<S> {
             entries: Vec::new(),
             nodes: Vec::new(),
             free: NONE,
-            roots: Vec::new(),
+            layers: Vec::new(),
         }
     }
 
@@ -123,13 +139,32 @@ impl<S: Space> Index<S> {
     }
 
     /// Adds the next agent; its id is the number of agents before it.
-    pub(crate) fn insert(&mut self, position: [S::Coord; 2], clock: Step, world: World) -> AgentId {
+    pub(crate) fn insert(
+        &mut self,
+        position: [S::Coord; 2],
+        clock: Step,
+        world: World,
+        footprint: &Footprint,
+    ) -> AgentId {
         let agent = AgentId(self.entries.len() as u32);
-        self.entries.push(Entry { position, clock, world, leaf: NONE, next: NONE, previous: NONE });
+        let layer = self.layer_of(footprint);
+        let (leaf, next, previous) = (NONE, NONE, NONE);
+        self.entries.push(Entry { position, clock, world, layer, leaf, next, previous });
         let cell = self.cell_of(position);
-        self.grow_root(world, cell);
-        self.attach(agent.0, cell, self.roots[world as usize]);
+        let root = self.grow_root(layer, world, cell);
+        self.attach(agent.0, cell, root);
         agent
+    }
+
+    fn layer_of(&mut self, footprint: &Footprint) -> u32 {
+        let scale = [footprint.reach, footprint.speed].map(|x| libm::frexp(x).1);
+        let found = self.layers.iter().position(|layer| layer.scale == scale);
+        let at = found.unwrap_or(self.layers.len()).min(LAYERS_MAX - 1);
+        match self.layers.get_mut(at) {
+            Some(layer) => layer.widest = layer.widest.union(footprint),
+            None => self.layers.push(Layer { scale, widest: *footprint, roots: Vec::new() }),
+        }
+        at as u32
     }
 
     /// Takes an agent out; its entry keeps the last position and clock.
@@ -142,7 +177,7 @@ impl<S: Space> Index<S> {
     /// Puts an agent at a new place and clock.
     pub(crate) fn advance(&mut self, agent: AgentId, position: [S::Coord; 2], clock: Step) {
         let cell = self.cell_of(position);
-        let Entry { leaf, world, clock: before, .. } = self.entries[agent.index()];
+        let Entry { leaf, world, layer, clock: before, .. } = self.entries[agent.index()];
         if self.nodes[leaf as usize].origin == cell {
             let entry = &mut self.entries[agent.index()];
             entry.position = position;
@@ -162,8 +197,7 @@ impl<S: Space> Index<S> {
             node = self.nodes[node as usize].parent;
         }
         if node == NONE {
-            self.grow_root(world, cell);
-            node = self.roots[world as usize];
+            node = self.grow_root(layer, world, cell);
         }
         self.attach(agent.0, cell, node);
         self.prune(leaf);
@@ -179,17 +213,30 @@ impl<S: Space> Index<S> {
         &self,
         world: World,
         position: [S::Coord; 2],
-        bound: impl Fn(Step) -> Option<f64>,
+        bound: impl Fn(Step, &Footprint) -> Option<f64>,
         mut visit: impl FnMut(AgentId, &Entry<S::Coord>) -> ControlFlow<()>,
     ) {
         let mut stack = [NONE; 4 * LEVEL_MAX as usize];
-        let mut top = 0;
-        if let Some(&root) = self.roots.get(world as usize)
-            && root != NONE
-        {
+        for layer in &self.layers {
+            let Some(&root) = layer.roots.get(world as usize).filter(|root| **root != NONE) else {
+                continue;
+            };
             stack[0] = root;
-            top = 1;
+            let bound = |clock| bound(clock, &layer.widest);
+            if self.search_below(&mut stack, position, bound, &mut visit).is_break() {
+                return;
+            }
         }
+    }
+
+    fn search_below(
+        &self,
+        stack: &mut [u32],
+        position: [S::Coord; 2],
+        bound: impl Fn(Step) -> Option<f64>,
+        mut visit: impl FnMut(AgentId, &Entry<S::Coord>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let mut top = 1;
         while top > 0 {
             top -= 1;
             let node = &self.nodes[stack[top] as usize];
@@ -197,9 +244,7 @@ impl<S: Space> Index<S> {
                 let mut at = node.first;
                 while at != NONE {
                     let entry = &self.entries[at as usize];
-                    if visit(AgentId(at), entry).is_break() {
-                        return;
-                    }
+                    visit(AgentId(at), entry)?;
                     at = entry.next;
                 }
                 continue;
@@ -221,6 +266,7 @@ impl<S: Space> Index<S> {
                 top += 1;
             }
         }
+        ControlFlow::Continue(())
     }
 
     fn may_matter(
@@ -260,27 +306,27 @@ impl<S: Space> Index<S> {
         }
     }
 
-    /// Makes sure that the world has a root that holds the cell.
-    fn grow_root(&mut self, world: World, cell: [i64; 2]) {
-        if self.roots.len() <= world as usize {
-            self.roots.resize(world as usize + 1, NONE);
+    /// Makes sure that the world has a root that holds the cell, and returns it.
+    fn grow_root(&mut self, layer: u32, world: World, cell: [i64; 2]) -> u32 {
+        let roots = &mut self.layers[layer as usize].roots;
+        if roots.len() <= world as usize {
+            roots.resize(world as usize + 1, NONE);
         }
-        if self.roots[world as usize] == NONE {
-            self.roots[world as usize] = self.new_node(cell, 0, NONE);
+        let mut root = roots[world as usize];
+        if root == NONE {
+            root = self.new_node(cell, 0, NONE);
         }
-        loop {
-            let root = self.roots[world as usize];
+        while !self.nodes[root as usize].holds(cell) {
             let node = self.nodes[root as usize];
-            if node.holds(cell) {
-                return;
-            }
             let above = self.new_node(node.origin, node.level + 1, NONE);
             let slot = self.nodes[above as usize].slot(node.origin);
             self.nodes[above as usize].children[slot] = root;
             self.nodes[above as usize].clock_min = node.clock_min;
             self.nodes[root as usize].parent = above;
-            self.roots[world as usize] = above;
+            root = above;
         }
+        self.layers[layer as usize].roots[world as usize] = root;
+        root
     }
 
     /// Lists an agent in the leaf of its cell, below `node`, which holds the cell.
@@ -344,7 +390,7 @@ impl<S: Space> Index<S> {
                 break;
             }
             if parent == NONE {
-                for root in &mut self.roots {
+                for root in self.layers.iter_mut().flat_map(|layer| &mut layer.roots) {
                     if *root == node {
                         *root = NONE;
                     }
@@ -385,7 +431,8 @@ impl<S: Space> Index<S> {
     /// Re-derives every link, cell and smallest clock; the first disagreement is the error.
     pub(crate) fn validate(&self) -> Result<(), String> {
         let mut listed = 0;
-        for &root in self.roots.iter().filter(|&&root| root != NONE) {
+        let roots = self.layers.iter().flat_map(|layer| &layer.roots);
+        for &root in roots.filter(|root| **root != NONE) {
             if self.nodes[root as usize].parent != NONE {
                 return Err(format!("root {root} of the index has a parent"));
             }

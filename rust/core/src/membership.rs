@@ -145,7 +145,7 @@ impl<S: Space> Scheduler<S> {
     }
 
     pub(crate) fn insert(&mut self, agent: &NewAgent<S::Coord>, clock: Step) -> AgentId {
-        let id = self.index.insert(agent.position, clock, agent.world);
+        let id = self.index.insert(agent.position, clock, agent.world, &agent.footprint);
         self.agents.push(Agent {
             footprint: agent.footprint,
             // Until it has been examined; nobody counts on it meanwhile.

@@ -278,27 +278,27 @@ impl<S: Space> Scheduler<S> {
         self.index.entry(id).clock
     }
 
-    /// The distance up to which an agent with clock `b` and this footprint blocks `id`, if at all.
-    pub(crate) fn blocking_bound(&self, id: AgentId, by: &Footprint, b: Step) -> Option<f64> {
-        let lag = self.clock_of(id).checked_sub(b).filter(|lag| *lag > 0)?;
-        Some(match self.rule {
-            Rule::Conservative => {
-                rule::conservative_bound(&self.agents[id.index()].footprint, by, lag)
-            }
-            Rule::Compatibility => rule::compatibility_bound(&self.widest, lag),
-        })
-    }
-
     /// Shows the blockers of an agent, each with its bound, until told to stop.
     fn each_blocker(&self, id: AgentId, mut visit: impl FnMut(AgentId, f64) -> ControlFlow<()>) {
-        let me = self.index.entry(id);
+        let me = *self.index.entry(id);
+        let footprint = self.agents[id.index()].footprint;
+        // The distance up to which an agent with clock `b` and this footprint blocks, if at all.
+        let bound = |by: &Footprint, b: Step| {
+            let lag = me.clock.checked_sub(b).filter(|lag| *lag > 0)?;
+            Some(match self.rule {
+                Rule::Conservative => rule::conservative_bound(&footprint, by, lag),
+                Rule::Compatibility => rule::compatibility_bound(&self.widest, lag),
+            })
+        };
         self.index.search(
             me.world,
             me.position,
-            |clock| self.blocking_bound(id, &self.widest, clock),
+            |clock, widest| bound(widest, clock),
             |other, entry| {
-                let footprint = &self.agents[other.index()].footprint;
-                match self.blocking_bound(id, footprint, entry.clock) {
+                if entry.clock >= me.clock {
+                    return ControlFlow::Continue(());
+                }
+                match bound(&self.agents[other.index()].footprint, entry.clock) {
                     Some(bound)
                         if self.index.space().within(me.position, entry.position, bound) =>
                     {
