@@ -64,10 +64,13 @@ table: build ## the schedules on the recorded windows of DESIGN section 7 (needs
 	$(BIN)/python benches/windows.py
 
 .PHONY: wheel
-wheel: build ## build the wheel into dist/
-	rm -f python/headway/_core*.so
-	$(BIN)/maturin build --release --strip --out dist
-	@rm -f $(VENV)/.built
+wheel: build ## build the wheel into dist/, and try it in an environment of its own
+	rm -f python/headway/_core*.so dist/*.whl $(VENV)/.built
+	$(BIN)/maturin build --release --strip --quiet --out dist
+	$(PYTHON) -m venv --clear build/wheel
+	build/wheel/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c .ci/constraints.txt dist/*.whl
+	cd build && wheel/bin/python ../tests/api/wheel_check.py
 
 .PHONY: clean
 clean: ## remove build products and the virtual environment

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.errors import TraceError
+from headway.errors import OptionError, TraceError
 from headway.trace.footprint import check_footprint, resolve_jumps
 from headway.trace.metric import METRICS, distance, within
 from headway.trace.model import Calls, Meta, Trace
@@ -198,7 +198,7 @@ def test_the_refusal_names_the_first_jump_the_number_of_others_and_the_options()
 
 
 def test_an_unknown_way_to_resolve_jumps_is_refused():
-    with pytest.raises(TraceError, match="'ignore'"):
+    with pytest.raises(OptionError, match="'ignore'"):
         resolve_jumps(small_trace(), speed=1, on_jump="ignore")
 
 

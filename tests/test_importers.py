@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import recordings
-from headway.errors import TraceError
+from headway.errors import OptionError, TraceError
 from headway.importers import import_recording
 from headway.importers.frames import COORDINATES_MAX
 from headway.importers.prompts import PROMPTS, REVISE_IDENTITY
@@ -495,7 +495,8 @@ def test_a_layout_that_is_told_is_not_guessed(tmp_path: Path) -> None:
     folder = TinyTown().storage(tmp_path)
     assert "master_movement" not in message(folder, layout="normalized")
     assert f"{folder / 'meta.json'}: no such file" in message(folder, layout="compressed")
-    assert "layout='zip' is none of" in message(folder, layout="zip")
+    with pytest.raises(OptionError, match="layout='zip' is none of"):
+        import_recording(folder, layout="zip")
 
 
 @pytest.mark.parametrize("seed", range(4))

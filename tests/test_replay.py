@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway import errors
@@ -20,6 +20,7 @@ from small_replays import Recorded, RecordedServer, made, server, setting, walki
 from strategies import small_trace
 
 every_schedule = pytest.mark.parametrize("name", SCHEDULES)
+fewer = settings(max_examples=settings.default.max_examples // 3)
 
 
 def town(*, steps: int = 6, places=((0, 0), (3, 0), (60, 0)), calls=()) -> Trace:
@@ -57,6 +58,7 @@ def recorded(name: str, trace: Trace, replicas: int = 2) -> list:
 
 
 @every_schedule
+@fewer
 @given(trace=walking_traces())
 def test_every_step_and_every_call_is_executed_once_and_in_order(name, trace):
     clock = [0] * trace.n_agents
@@ -93,6 +95,7 @@ def test_every_step_and_every_call_is_executed_once_and_in_order(name, trace):
 
 
 @every_schedule
+@fewer
 @given(trace=walking_traces(), replicas=st.integers(1, 3))
 def test_an_outcome_counts_what_was_executed(name, trace, replicas):
     result = outcome(name, trace, replicas)
@@ -110,6 +113,7 @@ def test_an_outcome_counts_what_was_executed(name, trace, replicas):
 
 
 @every_schedule
+@fewer
 @given(trace=walking_traces())
 def test_the_same_replay_twice_has_the_same_outcome(name, trace):
     one, other = (
@@ -122,6 +126,7 @@ def lone_latencies(trace: Trace) -> np.ndarray:
     return server().lone_latency(trace.calls.prompt_tokens, trace.calls.output_tokens)
 
 
+@fewer
 @given(walking_traces(), st.integers(1, 2), st.sampled_from([1, 2, 8]))
 def test_no_schedule_beats_the_critical_path_or_an_agents_own_calls(trace, replicas, sequences):
     # Prompts here are never cut in chunks, so a call never takes less than alone.
@@ -146,6 +151,7 @@ def test_in_series_a_run_takes_the_sum_of_all_lone_calls_and_nothing_is_slower(t
 
 
 @every_schedule
+@fewer
 @given(trace=walking_traces())
 def test_a_trace_without_calls_takes_no_modelled_time(name, trace):
     quiet = replace(trace, calls=trace.calls.take(np.zeros(len(trace.calls), bool)))
@@ -186,8 +192,9 @@ def test_a_cluster_finishes_its_step_when_its_last_member_is_done():
 
 
 def test_equal_schedules_have_equal_digests_and_others_do_not():
-    # Agents 0 and 1 are out of each other's sight, but not out of reach for long.
-    busy = town(calls=BUSY, places=[(0, 0), (5, 0), (60, 0)])
+    # Agents 0 and 1 are out of each other's sight, but not out of reach for long; 2 and 3 talk.
+    calls = [(t, a, 5 + 7 * ((t + a) % 3)) for t in range(6) for a in range(4)]
+    busy = town(calls=calls, places=[(0, 0), (5, 0), (60, 0), (61, 0)])
     digests = {name: outcome(name, busy).digest for name in SCHEDULES}
     assert len(set(digests.values())) == len(SCHEDULES)
     assert all(len(digest) == 64 for digest in digests.values())
@@ -219,7 +226,8 @@ def test_progress_is_told_now_and_then():
         told.append((done, of))
 
     replay(trace, made("conservative", trace), server(), progress=progress)
-    assert len(told) == 6 and told[-1] == (total, total)
+    assert len(told) == 7, "after each of the six answers, and at the end"
+    assert told[-1] == (total, total)
     assert [done for done, _ in told] == sorted(done for done, _ in told)
 
 

@@ -340,7 +340,6 @@ def test_the_story_of_a_cluster_tells_who_held_it():
     assert s.story(0)[-1].what == "unblocked"
 
 
-@pytest.mark.xfail(strict=True, reason="members not examined yet are taken for blocked ones")
 def test_a_story_tells_of_a_blocked_member_only_where_one_is_blocked():
     s = scheduler((0, 0), (5, 0), rule="compatibility")
     assert [entry.what for entry in s.story(0)] == ["joined", "ready"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway import Scheduler, errors
@@ -19,6 +19,7 @@ from strategies import small_trace, traces
 
 sights = st.sampled_from([0.0, 0.5, 1.0, 2.0, 3.0, 4.5, 30.0])
 seeds = st.integers(0, 2**16)
+fewer = settings(max_examples=settings.default.max_examples // 3)
 
 
 def standing(places, *, steps: int = 3, meta: Meta | None = None, **options) -> Trace:
@@ -218,6 +219,7 @@ def told_within(trace, clock, a, b, bound) -> bool:
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
+@fewer
 @given(trace=walking_traces(), seed=seeds)
 def test_every_schedule_executes_each_agents_steps_once_and_in_order(name, trace, seed):
     driven = Driven(trace, made(name, trace), seed)
@@ -228,6 +230,7 @@ def test_every_schedule_executes_each_agents_steps_once_and_in_order(name, trace
 
 
 @pytest.mark.parametrize("name", ["lockstep", "metropolis", "conservative", "serial", "oracle"])
+@fewer
 @given(trace=walking_traces(), seed=seeds)
 def test_nobody_starts_while_somebody_in_sight_is_behind(name, trace, seed):
     sight = 3.0

@@ -54,7 +54,7 @@ def assert_refused(path: Path, *words: str) -> None:
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
-    assert_refused(tmp_path / "nowhere.hwt", "nowhere.hwt", "is not a trace")
+    assert_refused(tmp_path / "nowhere.hwt", "nowhere.hwt", "no such folder")
 
 
 def test_a_newer_version_is_refused_with_the_version_understood(folder):

@@ -391,7 +391,7 @@ class VirtualServer:
 
         Raises
         ------
-        EngineError, ArrayTypeError
+        EngineError, ArrayTypeError, ArrayShapeError
         """
     def statistics(self) -> dict[str, float]:
         """Return what has been done up to now, as a dict.

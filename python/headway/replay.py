@@ -132,6 +132,8 @@ class _Replay:
             ready = self.complete(self.answered(requests))
             if self.progress is not None:
                 self.progress(self.done, self.total)
+        if self.progress is not None:
+            self.progress(self.done, self.total)
         if self.done != self.total:
             raise InvariantError(
                 f"the schedule came to a stop after {self.done} of {self.total} agent-steps"
@@ -194,7 +196,11 @@ class _Replay:
         self.done += len(agents)
         leaving = agents[(clock == self.end[agents]) & (clock < self.trace.n_steps)]
         if len(leaving):
-            ready = np.union1d(ready, self.schedule.remove(leaving))
+            begin = perf_counter_ns()
+            freed = self.schedule.remove(leaving)
+            self.scheduler_ns += perf_counter_ns() - begin
+            self.record("leave", leaving)
+            ready = np.concatenate((ready, freed))
         return ready[self.clock[ready] < self.end[ready]]
 
     def whole_clusters(self, agents: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -71,6 +71,10 @@ class Lockstep(_Alone):
 class Serial(_Alone):
     """One agent at a time, in the order of their numbers, as the original program does."""
 
+    def __init__(self, agents: int) -> None:
+        super().__init__(agents)
+        self._turn = -1
+
     def ready(self) -> NDArray[np.int64]:
         return self._next()
 
@@ -82,13 +86,17 @@ class Serial(_Alone):
         return self._next()
 
     def remove(self, ids: ArrayLike) -> NDArray[np.int64]:
-        self._present[as_ids(ids)] = False
-        return self._next()
+        ids = as_ids(ids)
+        self._present[ids] = False
+        return self._next() if self._turn in ids else NOBODY
 
     def _next(self) -> NDArray[np.int64]:
         present = np.flatnonzero(self._present)
+        if not len(present):
+            return NOBODY
         # The first of those with the smallest clock.
-        return present[[int(self._clock[present].argmin())]] if len(present) else NOBODY
+        self._turn = int(present[self._clock[present].argmin()])
+        return np.array([self._turn], np.int64)
 
 
 class Unconstrained(_Alone):

@@ -125,7 +125,7 @@ impl<S: Space> Scheduler<S> {
             let demand = "at least the speed, because moving somewhere is an effect there";
             return Err(Error::BadFootprint { agent: id, what: "reach", value: reach, demand });
         }
-        if self.rule == Rule::Compatibility {
+        if self.rule == Rule::Compatibility && !self.agents.is_empty() {
             let widest = self.widest;
             for (what, value, limit) in [
                 ("sight", sight, widest.sight),

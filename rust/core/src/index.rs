@@ -75,8 +75,8 @@ impl Node {
     }
 }
 
-/// The agents whose reach and speed are alike, within a factor of two. A search prunes by the widest
-/// footprint of a layer, so a few cars among walkers do not widen it for the walkers.
+/// The agents whose reach and speed are alike, within a factor of two. A search prunes by the
+/// widest footprint of a layer, so a few cars among walkers do not widen it for the walkers.
 #[derive(Clone, Debug)]
 struct Layer {
     scale: [i32; 2],

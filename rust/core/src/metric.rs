@@ -192,8 +192,8 @@ pub struct Plane {
 }
 
 impl Plane {
-    /// Coordinates lie within `-LIMIT..=LIMIT`. Near it, and with wrap-around sizes near it, rounding
-    /// is small against the slack only for bounds of at least about 1.
+    /// Coordinates lie within `-LIMIT..=LIMIT`. Near it, and with wrap-around sizes near it,
+    /// rounding is small against the slack only for bounds of at least about 1.
     pub const LIMIT: f64 = 1e8;
 
     /// A plane; `wrap` gives its size where the borders are joined. `None` where a size is not

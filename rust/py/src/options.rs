@@ -65,6 +65,15 @@ pub fn rule_named(py: Python<'_>, name: &str) -> PyResult<(&'static str, Rule)> 
     })
 }
 
+/// The size of a world whose borders are joined.
+pub fn size_of_world(given: &Bound<'_, PyAny>) -> PyResult<(f64, f64)> {
+    given.extract().map_err(|_| {
+        let shown = given.repr().map_or_else(|_| "something else".into(), |r| r.to_string());
+        let message = format!("wrap must be two numbers (x, y), got {shown}");
+        plain(given.py(), "OptionError", message)
+    })
+}
+
 fn bad_wrap(py: Python<'_>, wrap: Option<(f64, f64)>, wanted: &str) -> PyErr {
     let (x, y) = wrap.unwrap_or_default();
     plain(py, "OptionError", format!("wrap must be {wanted}, got ({x}, {y})"))

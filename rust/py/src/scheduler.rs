@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use crate::arrays::{self, Positions};
 use crate::error::{from_core, plain};
-use crate::options::{footprints, grid, metric_named, plane, rule_named, worlds_of};
+use crate::options::{footprints, grid, metric_named, plane, rule_named, size_of_world, worlds_of};
 use crate::story::PyStoryEntry;
 
 /// Batches from here on are worked on without the interpreter lock.
@@ -109,7 +109,7 @@ impl PyScheduler {
         speed: &Bound<'_, PyAny>,
         reach: Option<&Bound<'_, PyAny>>,
         metric: &str,
-        wrap: Option<(f64, f64)>,
+        wrap: Option<&Bound<'_, PyAny>>,
         rule: &str,
         worlds: Option<&Bound<'_, PyAny>>,
         story_capacity: Option<&Bound<'_, PyAny>>,
@@ -117,6 +117,7 @@ impl PyScheduler {
         let py = positions.py();
         let (metric_name, metric) = metric_named(py, metric)?;
         let (rule_name, rule) = rule_named(py, rule)?;
+        let wrap = wrap.map(size_of_world).transpose()?;
         let story_capacity = match story_capacity {
             Some(given) => {
                 arrays::option(given, "story_capacity", (0, 1 << 40), "OptionError")? as usize
