@@ -38,8 +38,11 @@ fn a_straggler_wakes_only_those_whose_time_has_come() -> Result<(), Error> {
         let mut released = Vec::new();
         for id in waiters() {
             let anew = |entry: &headway_core::StoryEntry| {
-                entry.number >= next_number
-                    && matches!(entry.happening, Happening::Released { witness, .. } if witness == straggler)
+                let by_straggler = match entry.happening {
+                    Happening::Released { witness, .. } => witness == straggler,
+                    _ => false,
+                };
+                entry.number >= next_number && by_straggler
             };
             released.extend(scheduler.story(id)?.iter().filter(|e| anew(e)).map(|_| id));
         }
