@@ -1,9 +1,10 @@
 //! Arrays in and out: checks of dtype and shape, and the copies.
 
 use headway_core::{AgentId, Error, Grid, PositionFault};
+use numpy::ndarray::Dimension;
 use numpy::{
-    IntoPyArray, PyArray1, PyArray2, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray1,
-    PyReadonlyArray2, PyUntypedArray, PyUntypedArrayMethods,
+    IntoPyArray, PyArray1, PyArray2, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray,
+    PyReadonlyArray1, PyReadonlyArray2, PyUntypedArray, PyUntypedArrayMethods,
 };
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -32,9 +33,12 @@ fn as_array<'py>(given: &Bound<'py, PyAny>, what: &str) -> PyResult<Bound<'py, P
 }
 
 /// Whether the numbers lie where the processor can read them; fields of records may not.
-fn is_aligned(array: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let py = array.py();
-    array.getattr(intern!(py, "flags"))?.getattr(intern!(py, "aligned"))?.extract()
+fn is_aligned<T, D: Dimension>(array: &PyReadonlyArray<'_, T, D>) -> bool
+where
+    T: numpy::Element,
+{
+    let align = align_of::<T>() as isize;
+    array.data().is_aligned() && array.strides().iter().all(|stride| stride % align == 0)
 }
 
 /// An aligned copy in this type and the machine's byte order.
@@ -84,7 +88,7 @@ pub fn integers<T>(
     mut read: impl FnMut(i128) -> PyResult<T>,
 ) -> PyResult<Vec<T>> {
     if let Ok(array) = given.extract::<PyReadonlyArray1<'_, i64>>()
-        && is_aligned(given)?
+        && is_aligned(&array)
     {
         return array.as_array().iter().map(|&x| read(i128::from(x))).collect();
     }
@@ -170,15 +174,17 @@ fn grid(
     whose: impl Fn(usize) -> AgentId,
 ) -> PyResult<Vec<[i32; 2]>> {
     let py = array.py();
-    if is_aligned(array)? {
-        if let Ok(tiles) = array.extract::<PyReadonlyArray2<'_, i32>>() {
-            return Ok(tiles.as_array().rows().into_iter().map(|row| [row[0], row[1]]).collect());
-        }
-        if let Ok(wide) = array.extract::<PyReadonlyArray2<'_, i64>>() {
-            let wide = wide.as_array();
-            let rows = wide.rows().into_iter().map(|row| [row[0].into(), row[1].into()]);
-            return rows.enumerate().map(|(i, row)| tile(py, row, whose(i))).collect();
-        }
+    if let Ok(tiles) = array.extract::<PyReadonlyArray2<'_, i32>>()
+        && is_aligned(&tiles)
+    {
+        return Ok(tiles.as_array().rows().into_iter().map(|row| [row[0], row[1]]).collect());
+    }
+    if let Ok(wide) = array.extract::<PyReadonlyArray2<'_, i64>>()
+        && is_aligned(&wide)
+    {
+        let wide = wide.as_array();
+        let rows = wide.rows().into_iter().map(|row| [row[0].into(), row[1].into()]);
+        return rows.enumerate().map(|(i, row)| tile(py, row, whose(i))).collect();
     }
     let flat = whole_numbers(array, "positions")?;
     let rows = flat.chunks_exact(2).map(|row| [row[0], row[1]]);
@@ -198,8 +204,8 @@ fn plane(array: &Bound<'_, PyUntypedArray>) -> PyResult<Vec<[f64; 2]>> {
     let read = |array: PyReadonlyArray2<'_, f64>| {
         array.as_array().rows().into_iter().map(|row| [row[0], row[1]]).collect()
     };
-    if is_aligned(array)?
-        && let Ok(coordinates) = array.extract::<PyReadonlyArray2<'_, f64>>()
+    if let Ok(coordinates) = array.extract::<PyReadonlyArray2<'_, f64>>()
+        && is_aligned(&coordinates)
     {
         return Ok(read(coordinates));
     }
