@@ -112,6 +112,19 @@ def test_the_same_run_twice_prints_the_same_bytes(town, args):
     assert first
 
 
+def test_the_schedule_can_be_written_and_is_the_same_each_time(town, tmp_path):
+    logs = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for log in logs:
+        run("replay", town, "--log", log)
+    first, second = (log.read_bytes() for log in logs)
+    assert first == second
+    rows = first.decode().splitlines()
+    assert rows[0] == "seconds,event,agent,step"
+    for event in ("start", "finish"):
+        seen = {tuple(row.split(",")[2:]) for row in rows if f",{event}," in row}
+        assert len(seen) == 8 * 180
+
+
 def test_replays_under_different_schedules_have_different_digests(town):
     digests = {
         name: json.loads(run("replay", town, "--schedule", name, "--json"))["modelled"]["digest"]

@@ -70,6 +70,7 @@ def replay(
     *,
     replicas: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    log: Callable[[str, float, NDArray[np.int64], NDArray[np.int64]], None] | None = None,
 ) -> Outcome:
     """Replay a trace.
 
@@ -81,6 +82,9 @@ def replay(
         Those of the server, for `busy_share`.
     progress : callable, optional
         Called now and then with the agent-steps done and their total.
+    log : callable, optional
+        Called with `start`, `finish` or `leave`, the modelled time, the agents and their steps (of
+        `leave`: the one they would execute next), in the order of the schedule.
 
     Raises
     ------
@@ -88,7 +92,7 @@ def replay(
         If the trace holds a move longer than the schedule's speed (see
         `headway.trace.footprint.resolve_jumps`).
     """
-    return _Replay(trace, schedule, server, progress).run(replicas)
+    return _Replay(trace, schedule, server, progress, log).run(replicas)
 
 
 class _Replay:
@@ -100,11 +104,13 @@ class _Replay:
         schedule: Schedule,
         server: VirtualServer,
         progress: Callable[[int, int], None] | None,
+        log: Callable[[str, float, NDArray[np.int64], NDArray[np.int64]], None] | None,
     ) -> None:
         self.trace = trace
         self.schedule = schedule
         self.server = server
         self.progress = progress
+        self.log = log
         self.clock = np.zeros(trace.n_agents, np.int64)
         self.end = trace.agents.last_step.astype(np.int64)
         self.chains = _Chains(trace)
@@ -222,6 +228,8 @@ class _Replay:
     def record(self, what: str, agents: NDArray[np.int64]) -> None:
         self.hash.update(f"{what} {self.server.now!r} ".encode())
         self.hash.update(agents.astype("<i8").tobytes())
+        if self.log is not None:
+            self.log(what, self.server.now, agents, self.clock[agents])
 
     def outcome(self, replicas: int) -> Outcome:
         facts = self.server.statistics()

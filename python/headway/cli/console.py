@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 def output() -> Console:
@@ -24,6 +25,22 @@ def output() -> Console:
 def print_json(value: object) -> None:
     """Print a value for machines: keys in a fixed order, numbers in full."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def schedule_log(path: Path | None) -> Iterator[Callable[..., None] | None]:
+    """Write the events of a schedule to a CSV file, if there is one to write."""
+    if path is None:
+        yield None
+        return
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write("seconds,event,agent,step\n")
+
+        def log(event: str, seconds: float, agents: Any, steps: Any) -> None:  # noqa: ANN401
+            for agent, step in zip(agents.tolist(), steps.tolist(), strict=True):
+                file.write(f"{seconds!r},{event},{agent},{step}\n")
+
+        yield log
 
 
 @contextmanager

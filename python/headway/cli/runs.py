@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from headway.cli.console import output, print_json, progress_bar
+from headway.cli.console import output, print_json, progress_bar, schedule_log
 from headway.cli.options import (
     Engine,
     Footprint,
@@ -34,6 +34,12 @@ from headway.trace import read_trace
     show_default=True,
     help="Who may run when; see `headway compare --help`.",
 )
+@click.option(
+    "--log",
+    "log_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write every start and finish of the schedule to this file, as CSV.",
+)
 @engine_options
 @footprint_options
 @jump_option
@@ -42,6 +48,7 @@ from headway.trace import read_trace
 def replay(
     source: Path,
     schedule: str,
+    log_file: Path | None,
     engine: Engine,
     footprint: Footprint,
     jumps: Jumps,
@@ -56,13 +63,14 @@ def replay(
     trace = read_trace(source)
     setting = footprint.setting(trace)
     trace = jumps.resolve(trace, setting)
-    with progress_bar(schedule) as tell:
+    with progress_bar(schedule) as tell, schedule_log(log_file) as log:
         outcome = replay_trace(
             trace,
             make_schedule(schedule, trace, setting),
             engine.preset.server(engine.replicas),
             replicas=engine.replicas,
             progress=tell,
+            log=log,
         )
     facts = asdict(outcome)
     measured = facts.pop("scheduler_ns_per_agent_step")
