@@ -152,7 +152,7 @@ def main(
     if as_json:
         click.echo(json.dumps([result.to_dict() for result in results], indent=2))
         return
-    console = Console(width=150)
+    console = Console(width=150, highlight=False)
     console.print(f"{replicas} x {preset}, sight {sight:g}, speed 1; all times are modelled")
     console.print(summary_table(results))
     if (replicas, sight, preset) == (8, 4, "l4-8b"):

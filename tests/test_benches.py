@@ -25,6 +25,7 @@ def check(windows, window) -> None:
     comparison, _ = windows.measure(window, 4, 8, "l4-8b", windows.KNOWN)
     for name, speedup, share in zip(windows.KNOWN, window.speedup, window.share, strict=True):
         row = comparison.row(name)
+        assert row.too_early == 0, name
         assert row.speedup == pytest.approx(speedup, rel=0.05), name
         # Shares are known to the per cent.
         assert row.oracle_share == pytest.approx(share, rel=0.05, abs=0.005), name

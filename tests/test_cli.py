@@ -82,7 +82,14 @@ def test_compare_prints_every_schedule_and_says_that_times_are_modelled(town):
 
 def test_compare_with_several_traces_adds_a_summary(town):
     text = run("compare", town, town, "--schedule", "lockstep", "--schedule", "oracle")
-    assert "speedup over lockstep, share of oracle" in text
+    assert "speed-up, share of oracle" in text
+
+
+def test_the_table_fits_a_narrow_terminal(town, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = run("compare", town, town)
+    assert "…" not in text
+    assert all(len(line) <= 80 for line in text.splitlines())
 
 
 def test_compare_as_json_holds_what_the_table_shows(town):
@@ -95,6 +102,7 @@ def test_compare_as_json_holds_what_the_table_shows(town):
         assert row["speedup"] == lockstep["seconds"] / seconds
         assert row["oracle_share"] == oracle["seconds"] / seconds
         assert row["modelled"]["calls"] == comparison["calls"]
+        assert (row["too_early"] > 0) == (row["schedule"] == "unconstrained")
     assert comparison["critical_path_seconds"] <= oracle["seconds"]
     assert rows["oracle"]["speedup"] > rows["conservative"]["speedup"] > 1
 

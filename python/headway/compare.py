@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from headway.causality import CausalityCheck
 from headway.errors import OptionError
 from headway.replay import Outcome, replay
 from headway.schedules import SCHEDULES, Setting, make_schedule
@@ -23,13 +24,15 @@ class Row:
     """One schedule's outcome, and how it stands to the others.
 
     `speedup` is the lockstep time over this one's, `oracle_share` the oracle's time over this
-    one's; None where the other was not run.
+    one's; None where the other was not run. `too_early` counts the agent-steps that were started
+    before everybody in sight had reached them (`headway.causality`): 0 means as if lock-step.
     """
 
     schedule: str
     outcome: Outcome
     speedup: float | None
     oracle_share: float | None
+    too_early: int
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ class Comparison:
                 "schedule": row.schedule,
                 "speedup": row.speedup,
                 "oracle_share": row.oracle_share,
+                "too_early": row.too_early,
                 "modelled": modelled,
             }
             rows.append({**entry, "measured": measured} if timing else entry)
@@ -123,15 +127,18 @@ def compare(
     for name in schedules:
         if name not in SCHEDULES:
             raise OptionError(f"no schedule {name!r}; there are {', '.join(SCHEDULES)}")
-    outcomes = {}
+    near = Neighbours(trace, sight=setting.sight, metric=setting.metric, wrap=setting.wrap)
+    outcomes, checks = {}, {}
     for name in schedules:
         tell = None if progress is None else _for_schedule(progress, name)
         schedule = make_schedule(name, trace, setting)
         server = preset.server(replicas)
-        outcomes[name] = replay(trace, schedule, server, replicas=replicas, progress=tell)
+        checks[name] = CausalityCheck(trace.n_agents, near)
+        outcomes[name] = replay(
+            trace, schedule, server, replicas=replicas, progress=tell, log=checks[name]
+        )
     calls = trace.calls
     latency = preset.server(1).lone_latency(calls.prompt_tokens, calls.output_tokens)
-    near = Neighbours(trace, sight=setting.sight, metric=setting.metric, wrap=setting.wrap)
     lockstep, oracle = outcomes.get("lockstep"), outcomes.get("oracle")
     return Comparison(
         trace=trace.meta.name,
@@ -142,7 +149,13 @@ def compare(
         preset=preset,
         replicas=replicas,
         rows=tuple(
-            Row(name, outcome, _ratio(lockstep, outcome), _ratio(oracle, outcome))
+            Row(
+                name,
+                outcome,
+                _ratio(lockstep, outcome),
+                _ratio(oracle, outcome),
+                checks[name].too_early,
+            )
             for name, outcome in outcomes.items()
         ),
         critical_path_seconds=critical_path(trace, near, latency),

@@ -18,7 +18,8 @@ MAY_IMPORT = {
     "engines": {"errors"},
     "schedules": {"errors", "trace"},
     "replay": {"errors", "trace", "schedules", "engines"},
-    "compare": {"errors", "trace", "schedules", "engines", "replay"},
+    "causality": {"schedules"},
+    "compare": {"errors", "trace", "schedules", "engines", "replay", "causality"},
     "cli": {
         *("errors", "trace", "importers", "generate"),
         *("engines", "schedules", "replay", "compare"),

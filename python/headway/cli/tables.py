@@ -17,54 +17,55 @@ if TYPE_CHECKING:
 def comparison_table(comparison: Comparison, *, timing: bool) -> Table:
     """Return the table of DESIGN section 5."""
     setting = comparison.setting
-    table = Table(
-        title=f"{comparison.trace}: {comparison.agents} agents, {comparison.steps} steps, "
-        f"{comparison.calls} calls; sight {setting.sight:g}, speed {setting.speed:g}; "
-        f"{comparison.replicas} x {comparison.preset.name}",
-        title_justify="left",
+    table = _table(
+        f"{comparison.trace}: {comparison.agents} agents, {comparison.steps} steps, "
+        f"{comparison.calls} calls\nsight {setting.sight:g}, speed {setting.speed:g}; "
+        f"{comparison.replicas} x {comparison.preset.name}"
     )
-    table.add_column("schedule")
+    table.add_column("schedule", no_wrap=True)
+    # In two lines, so that the table fits 80 columns.
     for column in (
-        "time",
-        "speedup",
-        "in flight",
-        "of oracle",
-        "wasted tokens",
-        "lead mean",
-        "lead max",
-        *(["us/step"] if timing else []),
+        "modelled\nseconds",
+        "speed-\nup",
+        "in\nflight",
+        "of\noracle",
+        "too\nearly",
+        "wasted\ntokens",
+        "lead\nmean",
+        "lead\nmax",
+        *(["us/\nstep"] if timing else []),
     ):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for row in comparison.rows:
         outcome = row.outcome
         cells = [
             row.schedule,
-            f"{outcome.seconds:,.0f} s",
+            f"{outcome.seconds:,.0f}",
             _times(row.speedup),
             f"{outcome.calls_in_flight_mean:.2f}",
             _percent(row.oracle_share),
+            f"{row.too_early:,}",
             f"{outcome.wasted_tokens:,}",
-            f"{outcome.lead_mean:,.1f}",
+            f"{outcome.lead_mean:,.0f}",
             f"{outcome.lead_max:,}",
         ]
         if timing:
-            cells.append(f"{outcome.scheduler_ns_per_agent_step / 1000:.2f}")
+            cells.append(f"{outcome.scheduler_ns_per_agent_step / 1000:.1f}")
         table.add_row(*cells)
-    table.add_row("critical path", f"{comparison.critical_path_seconds:,.0f} s", *[""] * 6)
+    table.add_row("critical path", f"{comparison.critical_path_seconds:,.0f}", *[""] * 7)
     return table
 
 
 def summary_table(comparisons: Sequence[Comparison]) -> Table:
     """Return one line per trace: speedup over lockstep and share of oracle of each schedule."""
-    table = Table(title="speedup over lockstep, share of oracle", title_justify="left")
+    table = _table("speed-up, share of oracle")
     table.add_column("trace")
-    names = [row.schedule for row in comparisons[0].rows]
-    for name in names:
-        table.add_column(name, justify="right")
+    for row in comparisons[0].rows:
+        table.add_column(row.schedule, justify="right")
     for comparison in comparisons:
         table.add_row(
             comparison.trace,
-            *(f"{_times(row.speedup)}, {_percent(row.oracle_share)}" for row in comparison.rows),
+            *(f"{_times(row.speedup)}\n{_percent(row.oracle_share)}" for row in comparison.rows),
         )
     return table
 
@@ -111,6 +112,12 @@ def show_outcome(console: Console, report: dict[str, Any]) -> None:
     )
     for note in report["notes"]:
         console.print(f"note: {note}", markup=False)
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=f"\n{title}\n", title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False
+    )
 
 
 def _times(ratio: float | None) -> str:
