@@ -68,7 +68,7 @@ def test_generate_writes_a_trace_and_names_the_next_command(tmp_path):
 def test_a_trace_is_not_overwritten_unless_forced(tmp_path):
     target = tmp_path / "small.hwt"
     run("generate", target, "--agents", 1, "--steps", 5)
-    assert "exists already" in run("generate", target, "--agents", 1, "--steps", 5, code=1)
+    assert "--force" in run("generate", target, "--agents", 1, "--steps", 5, code=1)
     run("generate", target, "--agents", 2, "--steps", 5, "--force")
     assert read_trace(target).n_agents == 2
 
@@ -195,7 +195,7 @@ def test_check_lists_a_jump_and_exits_with_1(jumping):
 
 def test_a_jump_stops_a_replay_unless_the_user_decides(jumping):
     text = run("replay", jumping, code=1)
-    for word in ("step 100", "agent 2", "split", "clip"):
+    for word in ("step 100", "agent 2", "--on-jump=split", "--on-jump=clip"):
         assert word in text
     for choice in ("split", "clip"):
         report = json.loads(run("replay", jumping, "--on-jump", choice, "--json"))

@@ -151,7 +151,6 @@ class _Replay:
         begin = perf_counter_ns()
         self.schedule.start(ids)
         labels = self.schedule.clusters(ids)
-        frontier = self.schedule.frontier
         self.scheduler_ns += perf_counter_ns() - begin
         self.record("start", ids)
         if not np.array_equal(labels, ids):
@@ -161,7 +160,7 @@ class _Replay:
         talks = self.chains.next_step[ids] == self.clock[ids]
         callers = ids[talks]
         if len(callers):
-            lead = self.clock[callers] - frontier
+            lead = self.clock[callers] - self.schedule.frontier
             self.lead_sum += int(lead.sum())
             self.lead_max = max(self.lead_max, int(lead.max()))
             self.lead_count += len(callers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -27,11 +28,21 @@ class Group(click.Group):
         except InvariantError:
             raise  # a bug of ours: the traceback is wanted
         except HeadwayError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(_in_options(str(error))) from error
         except OSError as error:
             raise click.ClickException(
                 f"{error.filename or ''}: {error.strerror or error}"
             ) from error
+
+
+def _in_options(message: str) -> str:
+    """Say the command line's options where a message advises Python arguments."""
+    message = re.sub(
+        r"\b(on_\w+)=['\"](\w+)['\"]",
+        lambda found: f"--{found[1].replace('_', '-')}={found[2]}",
+        message,
+    )
+    return message.replace("pass overwrite=True", "use --force")
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import click
-from rich.table import Table
 
 from headway.cli.console import output, print_json
 from headway.cli.options import Footprint, footprint_options, json_option
+from headway.cli.tables import plain_table
 from headway.trace import FootprintReport, Trace, check_footprint, read_trace
 
 #: How many jumps the table shows.
@@ -52,7 +52,7 @@ def _show(trace: Trace, report: FootprintReport) -> None:
     if report.keeps:
         console.print(f"moves: none is longer than {report.speed:g}")
     else:
-        table = Table(title=f"{len(report.jumps)} moves longer than {report.speed:g}")
+        table = plain_table(f"{len(report.jumps)} moves longer than {report.speed:g}")
         for column in ("step", "agent", "name", "distance", "from", "to"):
             table.add_column(column, justify="left" if column == "name" else "right")
         for jump in report.jumps[:SHOWN]:

@@ -14,10 +14,17 @@ if TYPE_CHECKING:
     from headway.compare import Comparison
 
 
+def plain_table(title: str) -> Table:
+    """Return a table without lines, one space between columns."""
+    return Table(
+        title=f"\n{title}\n", title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False
+    )
+
+
 def comparison_table(comparison: Comparison, *, timing: bool) -> Table:
     """Return the table of DESIGN section 5."""
     setting = comparison.setting
-    table = _table(
+    table = plain_table(
         f"{comparison.trace}: {comparison.agents} agents, {comparison.steps} steps, "
         f"{comparison.calls} calls\nsight {setting.sight:g}, speed {setting.speed:g}; "
         f"{comparison.replicas} x {comparison.preset.name}"
@@ -58,7 +65,7 @@ def comparison_table(comparison: Comparison, *, timing: bool) -> Table:
 
 def summary_table(comparisons: Sequence[Comparison]) -> Table:
     """Return one line per trace: speedup over lockstep and share of oracle of each schedule."""
-    table = _table("speed-up, share of oracle")
+    table = plain_table("speed-up, share of oracle")
     table.add_column("trace")
     for row in comparisons[0].rows:
         table.add_column(row.schedule, justify="right")
@@ -87,11 +94,8 @@ def show_footer(console: Console, comparisons: Sequence[Comparison], *, timing: 
 def show_outcome(console: Console, report: dict[str, Any]) -> None:
     """Print one replay."""
     modelled, engine = report["modelled"], report["engine"]
-    table = Table(
-        title=f"{report['trace']} under {report['schedule']}",
-        show_header=False,
-        title_justify="left",
-    )
+    table = plain_table(f"{report['trace']} under {report['schedule']}")
+    table.show_header = False
     table.add_column()
     table.add_column(justify="right")
     table.add_row("modelled time", f"{modelled['seconds']:,.1f} s")
@@ -112,12 +116,6 @@ def show_outcome(console: Console, report: dict[str, Any]) -> None:
     )
     for note in report["notes"]:
         console.print(f"note: {note}", markup=False)
-
-
-def _table(title: str) -> Table:
-    return Table(
-        title=f"\n{title}\n", title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False
-    )
 
 
 def _times(ratio: float | None) -> str:
