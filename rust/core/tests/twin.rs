@@ -10,6 +10,8 @@ use headway_core::{
 
 /// What differs between integer and real positions.
 trait World: Space + Sized {
+    /// See `Twin::lean`.
+    const LEAN: f64;
     fn make(metric: Metric, wrap: Option<[f64; 2]>) -> Self;
     fn coord(x: f64) -> Self::Coord;
     /// Distances are drawn as whole numbers on a grid.
@@ -17,6 +19,7 @@ trait World: Space + Sized {
 }
 
 impl World for Grid {
+    const LEAN: f64 = 0.0;
     fn make(metric: Metric, wrap: Option<[f64; 2]>) -> Self {
         Self::new(metric, wrap.map(|w| w.map(|s| s as i32))).unwrap()
     }
@@ -29,6 +32,7 @@ impl World for Grid {
 }
 
 impl World for Plane {
+    const LEAN: f64 = 1e-7;
     fn make(metric: Metric, wrap: Option<[f64; 2]>) -> Self {
         Self::new(metric, wrap).unwrap()
     }
@@ -77,7 +81,7 @@ impl<S: World> Run<S> {
         let widest = agents.iter().map(|a| a.footprint).reduce(|a, b| a.union(&b)).unwrap();
         let new: Vec<_> = agents.iter().map(Self::newcomer).collect();
         let scheduler = Scheduler::new(S::make(metric, wrap), rule, &new, 100).unwrap();
-        let twin = Twin { rule, metric, wrap, agents, widest };
+        let twin = Twin { lean: S::LEAN, rule, metric, wrap, agents, widest };
         Self { random, scheduler, twin, running: Vec::new(), size, lead_max: 0 }
     }
 

@@ -87,6 +87,8 @@ pub struct TwinAgent {
 
 /// The slow twin.
 pub struct Twin {
+    /// By how much a bound leans to the safe side: nothing on a grid, `1e-7` of it on a plane.
+    pub lean: f64,
     pub rule: Rule,
     pub metric: Metric,
     pub wrap: Option<[f64; 2]>,
@@ -96,6 +98,11 @@ pub struct Twin {
 }
 
 impl Twin {
+    fn within(&self, a: &TwinAgent, b: &TwinAgent, bound: f64) -> bool {
+        let bound = bound + bound * self.lean;
+        distance(self.metric, self.wrap, a.position, b.position) <= bound
+    }
+
     pub fn blocks(&self, a: usize, b: usize) -> bool {
         let (a, b) = (&self.agents[a], &self.agents[b]);
         if !b.present || a.world != b.world || b.clock >= a.clock {
@@ -113,7 +120,7 @@ impl Twin {
                 all.sight.max(all.reach) + all.reach + lag * all.speed
             }
         };
-        distance(self.metric, self.wrap, a.position, b.position) <= bound
+        self.within(a, b, bound)
     }
 
     pub fn blockers(&self, a: usize) -> Vec<AgentId> {
@@ -127,7 +134,7 @@ impl Twin {
             && b.present
             && a.world == b.world
             && a.clock == b.clock
-            && distance(self.metric, self.wrap, a.position, b.position) <= bound
+            && self.within(a, b, bound)
     }
 
     /// The cluster of an agent among all present agents of its step.
