@@ -1,4 +1,4 @@
-# Everything needed is set up in .venv of this checkout: Python 3.11+, a Rust toolchain and a C
+# Everything needed is set up in .venv of this checkout: Python 3.11+, Rust 1.88+ and a C
 # compiler are all a fresh machine must have. `make help` lists the targets.
 
 PYTHON ?= python3
@@ -18,6 +18,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/c
 $(VENV)/.made: .ci/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Headway needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	@cargo --version >/dev/null 2>&1 || \
+		{ echo "Headway needs a Rust toolchain, 1.88 or newer, with cargo on the PATH"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) maturin
 	@touch $@

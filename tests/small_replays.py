@@ -134,6 +134,10 @@ class RecordedServer:
     def now(self):
         return self.inner.now
 
+    @property
+    def replicas(self):
+        return self.inner.replicas
+
 
 class Driven:
     """A schedule run through a trace without calls, steps ending in random order.

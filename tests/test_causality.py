@@ -11,6 +11,8 @@ from headway.generate import generate_town
 from headway.replay import replay
 from headway.schedules import SCHEDULES, Setting, make_schedule
 from headway.schedules.neighbours import Neighbours
+from headway.schedules.oracle import critical_path
+from headway.trace import Calls, Meta, Trace, resolve_jumps
 
 SETTING = Setting(sight=4, speed=1)
 
@@ -23,7 +25,7 @@ def town(request):
 def watch(trace, name, *, sight=4):
     """Replay under a schedule told `sight`; watch with the sight agents really have."""
     near = Neighbours(trace, sight=4, metric="chebyshev")
-    check = CausalityCheck(trace.n_agents, near)
+    check = CausalityCheck(trace, near)
     events: list[tuple[str, int, int]] = []
 
     def log(what, seconds, agents, steps):
@@ -73,3 +75,34 @@ def test_a_schedule_that_is_told_too_small_a_sight_is_found_out():
     check, events = watch(town, "conservative", sight=0)
     assert check.too_early == brute_force(town, events)[0]
     assert check.too_early > 0
+
+
+@pytest.mark.parametrize("name", list(SCHEDULES))
+def test_who_jumps_goes_on_only_when_the_former_self_has_left(name):
+    # Ann makes a call in each of 40 steps and jumps in step 20; Ben stands far away.
+    positions = np.zeros((41, 2, 2), np.int32)
+    positions[21:, 0] = 200
+    positions[:, 1] = 500
+    calls = Calls.from_columns(
+        step=list(range(40)),
+        agent=[0] * 40,
+        function=["f"] * 40,
+        prompt_tokens=[100] * 40,
+        output_tokens=[20] * 40,
+    )
+    whole = Trace.build(
+        meta=Meta(name="jump"), names=["Ann", "Ben"], positions=positions, calls=calls
+    )
+    split = resolve_jumps(whole, speed=1, on_jump="split")
+    assert split.agents.follows.tolist() == [-1, -1, 0]
+    preset = preset_named("l4-8b")
+    alone = preset.server(1).lone_latency(calls.prompt_tokens, calls.output_tokens).sum()
+    near = Neighbours(split, sight=4, metric="chebyshev")
+    check = CausalityCheck(split, near)
+    schedule = make_schedule(name, split, SETTING)
+    outcome = replay(split, schedule, preset.server(2), log=check)
+    assert outcome.seconds == pytest.approx(alone)
+    assert outcome.agent_steps == 80
+    assert check.too_early == 0
+    latency = preset.server(1).lone_latency(split.calls.prompt_tokens, split.calls.output_tokens)
+    assert critical_path(split, near, latency) == pytest.approx(alone)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from headway.cli import console, make
 from headway.cli.app import app
+from headway.cli.console import clean
 from headway.generate import generate_town
 from headway.schedules import SCHEDULES
 from headway.trace import Trace, read_trace, write_trace
@@ -185,11 +190,11 @@ def test_check_passes_a_trace_that_keeps_to_its_footprint(town):
     assert "none is longer than 1" in run("check", town)
 
 
-def test_check_lists_a_jump_and_exits_with_1(jumping):
-    text = run("check", jumping, code=1)
+def test_check_lists_a_jump_and_exits_with_3(jumping):
+    text = run("check", jumping, code=3)
     assert "1 moves longer than 1" in text
     assert "--on-jump=split" in text
-    report = json.loads(run("check", jumping, "--json", code=1))
+    report = json.loads(run("check", jumping, "--json", code=3).strip())
     assert [(jump["step"], jump["agent"]) for jump in report["jumps"]] == [(100, 2)]
 
 
@@ -210,7 +215,18 @@ def test_a_jump_stops_a_replay_unless_the_user_decides(jumping):
         (("import", "nowhere", "-o", "x.hwt"), ("nowhere", "no such folder")),
         (("generate", "x.hwt", "--start-hour", "25"), ("start_hour", "25")),
         (("import", "a", "-o", "x.hwt", "--steps", "5"), ("FIRST:LAST",)),
+        (("import", "a", "-o", "x.hwt", "--steps", "²:5"), ("FIRST:LAST",)),
+        (("import", "a", "-o", "x.hwt", "--steps", "0:" + "9" * 5000), ("FIRST:LAST",)),
         (("compare",), ("Missing argument",)),
+        (("compare", ""), ("path is empty",)),
+        (("generate", ""), ("path is empty",)),
+        (("replay", "x.hwt", "--sight", "nan"), ("--sight", "'nan'", "a number from 0")),
+        (("replay", "x.hwt", "--speed", "inf"), ("--speed", "'inf'")),
+        (("replay", "x.hwt", "--reach", "-1"), ("--reach", "'-1'")),
+        (("check", "x.hwt", "--sight", "1e300"), ("--sight", "'1e300'")),
+        (("replay", "x.hwt", "--t0", "nan"), ("--t0", "'nan'")),
+        (("replay", "x.hwt", "--p", "-inf"), ("--p", "'-inf'")),
+        (("replay", "x.hwt", "--d", "much"), ("--d", "'much'")),
         (("replay", "x.hwt", "--schedule", "magic"), ("magic",)),
         (("replay", "x.hwt", "--replicas", "0"), ("replicas",)),
         (("replay", "x.hwt", "--preset", "magic"), ("magic", "l4-8b")),
@@ -224,6 +240,7 @@ def test_bad_arguments_are_refused_in_words_without_a_traceback(tmp_path, monkey
     assert "Traceback" not in result.stderr
     for word in words:
         assert word in result.stderr
+    assert "0" * 99 not in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -262,3 +279,234 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it():
     assert result.returncode == 1
     assert 'pip install "headway[cli]"' in result.stderr
     assert "Traceback" not in result.stderr
+
+
+ODD = "[/] a[red]b \x1b[31m\u202e"
+ODD_SHOWN = "[/] a[red]b [31m"
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory, jumping) -> Path:
+    """The jumping trace under a name, and with an agent, that a terminal could misread."""
+    trace = read_trace(jumping)
+    names = tuple(
+        f"[/b]\x1b{name}" if i == 2 else name for i, name in enumerate(trace.agents.names)
+    )
+    meta = replace(trace.meta, name=ODD, notes=("a [/note]\x9b",))
+    path = tmp_path_factory.mktemp("traces") / "odd.hwt"
+    agents = replace(trace.agents, names=names)
+    write_trace(Trace(meta, agents, trace.positions, trace.calls), path)
+    return path
+
+
+def test_a_clean_text_is_one_line_without_control_characters():
+    assert clean("a\x1b[1mb\x9b\x7f\udcff\u2028c\nd\u202ee \N{WOMAN}\u200d") == (
+        "a[1mbc de \N{WOMAN}\u200d"
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (("check",), 3),
+        (("replay",), 1),
+        (("replay", "--on-jump=clip", "--schedule=lockstep"), 0),
+        (("compare", "--on-jump=clip", "--schedule=lockstep"), 0),
+    ],
+)
+def test_names_are_shown_as_they_are_but_for_control_characters(odd, args, code):
+    text = run(*args, odd, code=code)
+    assert ODD_SHOWN in text
+    assert all(char.isprintable() or char == "\n" for char in text)
+
+
+def test_an_agent_with_markup_in_its_name_is_listed(odd):
+    name = read_trace(odd).agents.names[2].replace("\x1b", "")
+    assert name.startswith("[/b]")
+    assert name in run("check", odd, code=3)
+
+
+def test_a_summary_shows_odd_names(odd):
+    text = run("compare", odd, odd, "--on-jump=clip", "--schedule=lockstep")
+    assert text.count(ODD_SHOWN) == 4
+
+
+def test_a_preset_with_markup_in_its_name_is_shown(town, tmp_path):
+    numbers = {"t0": 0.5, "p": 0.001, "d": 0.0, "max_sequences": 8, "token_budget": 512}
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({"name": "[/x]", **numbers, "source": "[bold]"}))
+    for command in ("replay", "compare"):
+        text = run(command, town, "--preset", file)
+        assert "8 x [/x]" in text
+        assert "[bold]" in text
+
+
+def test_a_target_with_markup_in_its_name_is_shown(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = run("generate", "[bold]z.hwt", "--agents", 1, "--steps", 5)
+    assert text.startswith("[bold]z.hwt: 1 agents")
+    assert "headway compare [bold]z.hwt" in text
+
+
+def test_generate_tells_machines_what_it_wrote(tmp_path):
+    target = tmp_path / "small.hwt"
+    facts = json.loads(run("generate", target, "--agents", 2, "--steps", 20, "--json"))
+    trace = read_trace(target)
+    assert facts == {
+        "path": str(target),
+        "name": trace.meta.name,
+        "agents": 2,
+        "steps": 20,
+        "calls": len(trace.calls),
+        "notes": list(trace.meta.notes),
+    }
+
+
+def test_import_tells_machines_what_it_wrote_and_hands_on_its_choices(tmp_path, monkeypatch, town):
+    asked = {}
+
+    def imported(source, *, progress, **choices):
+        asked.update(choices)
+        return read_trace(town)
+
+    monkeypatch.setattr(make, "import_recording", imported)
+    target = tmp_path / "mine.hwt"
+    text = run("import", town, "-o", target, "--on-missing-memory=error", "--json")
+    facts = json.loads(text)
+    assert list(facts) == ["path", "name", "agents", "steps", "calls", "notes"]
+    assert (facts["agents"], facts["steps"]) == (8, 180)
+    assert asked["on_missing_memory"] == "error"
+
+
+@pytest.mark.parametrize("command", ["generate", "import"])
+def test_a_target_that_cannot_be_written_is_refused_before_the_work(
+    tmp_path, monkeypatch, town, command
+):
+    def never(*args, **options):
+        raise AssertionError("worked for nothing")
+
+    monkeypatch.setattr(make, "import_recording", never)
+    monkeypatch.setattr(make, "generate_town", never)
+    file = tmp_path / "file"
+    file.write_text("")
+    for target, words in [(town, "--force"), (file / "x.hwt", "is a file"), (file, "exists")]:
+        args = ("generate", target) if command == "generate" else ("import", town, "-o", target)
+        assert words in run(*args, code=1)
+
+
+def test_importing_a_file_is_refused_as_such(tmp_path):
+    file = tmp_path / "recording.zip"
+    file.write_text("")
+    assert "is a file, not a folder" in run("import", file, "-o", tmp_path / "x.hwt", code=1)
+
+
+def test_the_heading_names_the_metric_and_what_is_not_the_default(town, tmp_path):
+    assert "sight 4, speed 1, chebyshev; 8 x l4-8b" in run("compare", town, "--schedule=lockstep")
+    trace = read_trace(town)
+    size = trace.positions.max() + 1
+    meta = replace(trace.meta, wrap=(float(size), float(size)))
+    path = tmp_path / "torus.hwt"
+    write_trace(Trace(meta, trace.agents, trace.positions, trace.calls), path)
+    text = run("compare", path, "--reach", 3, "--schedule=lockstep")
+    assert f"sight 4, speed 1, reach 3, chebyshev, wrap {size} x {size}; 8 x l4-8b" in text
+    assert all(len(line) <= 80 for line in text.splitlines() if "reach" in line)
+
+
+def test_a_schedule_asked_for_twice_is_run_once(town):
+    (comparison,) = json.loads(run("compare", town, *["--schedule=lockstep"] * 2, "--json"))
+    assert [row["schedule"] for row in comparison["schedules"]] == ["lockstep"]
+
+
+def test_a_narrow_terminal_does_not_cut_numbers(town, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    wide = run("compare", town, "--no-timing")
+    monkeypatch.setenv("COLUMNS", "40")
+    assert run("compare", town, "--no-timing") == wide
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full disk")
+@pytest.mark.parametrize(
+    "args", [("replay", "--json"), ("check",), ("check", "--help"), ("--help",)]
+)
+def test_a_full_disk_under_standard_output_is_named(town, args):
+    command = [sys.executable, "-m", "headway", *args, str(town)]
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert result.stderr.splitlines() == ["Error: standard output: No space left on device"]
+    assert result.returncode == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full disk")
+def test_a_full_disk_under_the_log_is_named_after_the_log(town):
+    assert "/dev/full: No space left" in run("replay", town, "--log", "/dev/full", code=1)
+
+
+def test_a_log_that_cannot_be_made_is_named(town, tmp_path):
+    log = tmp_path / "no" / "log.csv"
+    assert f"{log}: No such file" in run("replay", town, "--log", log, code=1).replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    "failure", [KeyboardInterrupt(), SystemExit(143), OSError(errno.EIO, "bad disk", "trace")]
+)
+def test_an_interrupted_replay_leaves_no_log(tmp_path, failure):
+    path = tmp_path / "log.csv"
+    path.write_text("old")
+
+    def work():
+        with console.schedule_log(path) as log:
+            log("start", 0.0, np.array([0]), np.array([0]))
+            raise failure
+
+    with pytest.raises(type(failure)):
+        work()
+    assert [file.name for file in tmp_path.iterdir()] == ["log.csv"]
+    assert path.read_text() == "old"
+
+
+def test_an_interrupted_command_exits_with_130(tmp_path, monkeypatch):
+    def interrupted(**options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(make, "generate_town", interrupted)
+    assert "interrupted" in run("generate", tmp_path / "x.hwt", code=130)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_removes_temporary_files_and_tells_the_shell(town, tmp_path, sent, code):
+    # The process signals itself in the middle of the schedule.
+    script = (
+        "import os, sys\nfrom headway.cli import main, runs\n"
+        "def stopped(*args, log, **others):\n"
+        f"    os.kill(os.getpid(), {int(sent)})\n    raise AssertionError\n"
+        "runs.replay_trace = stopped\nmain()"
+    )
+    log = tmp_path / "log.csv"
+    command = [sys.executable, "-c", script, "replay", str(town), "--log", str(log)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_tells_the_exit_codes():
+    text = run("--help")
+    assert "Exit codes" in text
+    assert "130, 143" in text
+
+
+def test_long_work_prints_a_line_now_and_then(monkeypatch, capsys):
+    now = iter([0.0, 3.0, 11.0, 15.0, 21.5])
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(now))
+    with console.progress_bar("town\x1b") as tell:
+        tell("lockstep", 1, 4000)
+        tell("lockstep", 1000, 4000)
+        tell("oracle", 2000, 4000)
+        tell(3000, 4000)
+    assert capsys.readouterr().err.splitlines() == [
+        "town lockstep: 1,000 of 4,000 (25 %)",
+        "town: 3,000 of 4,000 (75 %)",
+    ]

@@ -234,10 +234,26 @@ def test_a_newcomer_cannot_join_where_somebody_has_passed():
     # Agent 0 was told that it may execute step 10, so it has read what is near then.
     assert error.earliest == 11
     assert str(error) == (
-        "agent 2 cannot join at step 0: others may already have read what it could affect; "
-        "the earliest step it can join there is 11"
+        "agent 2 cannot join at step 0: others may already have read, or been told they may read, "
+        "what it could affect; the earliest step it can join there is 11"
     )
     assert s.add((3, 0)) == (2, 11)
+
+
+def test_one_who_joined_later_and_waits_keeps_nobody_from_joining_before_it():
+    s = scheduler((0, 0))
+    assert s.add((50, 0), at=100) == (1, 100)
+    assert s.status(1) == "blocked"
+    assert s.add((52, 0), at=20) == (2, 20)
+    s.validate()
+
+
+def test_one_who_may_start_at_once_counts_as_having_started():
+    s = scheduler((0, 0))
+    assert s.add((900, 0), at=100) == (1, 100)
+    assert s.status(1) == "ready"
+    error = refusal(errors.JoinsTooEarlyError, s, s.add, (904, 0), at=100)
+    assert error.earliest == 101
 
 
 def test_a_newcomer_far_from_those_ahead_joins_at_the_frontier():
@@ -258,6 +274,10 @@ def test_a_newcomer_has_the_common_footprint_unless_told_otherwise():
     s = scheduler((0, 0))
     s.add((5, 0))
     s.add((0, 8), sight=1, speed=3)
+    step(s, 0)
+    assert s.blockers(0).tolist() == [1]
+    s = Scheduler(np.zeros((0, 2)), sight=4, speed=1, reach=2)
+    assert (s.add((0, 0)), s.add((6, 0))) == ((0, 0), (1, 0))
     step(s, 0)
     assert s.blockers(0).tolist() == [1]
     s = scheduler((0, 0), (50, 0), sight=[1, 2])

@@ -50,11 +50,12 @@ def test_ids_of_any_integer_kind_and_layout_are_taken(ids):
         ([0.0], errors.ArrayTypeError, "ids must be whole numbers, got dtype float64"),
         ([True], errors.ArrayTypeError, "dtype bool"),
         (np.array([0], object), errors.ArrayTypeError, "dtype object"),
+        ([0, 2**80], errors.ArrayTypeError, f"got {2**80}, which does not fit 64 bits"),
         (["0"], errors.ArrayTypeError, "dtype <U1"),
         (np.array([0], "m8[s]"), errors.ArrayTypeError, "dtype timedelta64"),
         (np.array([0j]), errors.ArrayTypeError, "dtype complex128"),
-        ([[0]], errors.ArrayShapeError, r"ids must have shape \(k,\), got \[1, 1\]"),
-        (np.empty((0, 2), int), errors.ArrayShapeError, r"\[0, 2\]"),
+        ([[0]], errors.ArrayShapeError, r"ids must have shape \(k,\), got \(1, 1\)"),
+        (np.empty((0, 2), int), errors.ArrayShapeError, r"\(0, 2\)"),
         (0, errors.ArrayShapeError, r"ids must have shape \(k,\)"),
         (None, errors.ArrayShapeError, r"ids must have shape \(k,\)"),
         ([-1], errors.UnknownAgentError, "no agent -1"),
@@ -125,9 +126,9 @@ def test_positions_of_any_float_kind_and_layout_are_coordinates(places):
         (np.array([(0, None)]), errors.ArrayTypeError, "dtype object"),
         ([("0", "0")], errors.ArrayTypeError, "dtype <U1"),
         ([(0j, 0)], errors.ArrayTypeError, "dtype complex128"),
-        ([0, 0], errors.ArrayShapeError, r"positions must have shape \(k, 2\), got \[2\]"),
-        ([(0, 0, 0)], errors.ArrayShapeError, r"\[1, 3\]"),
-        ([[(0, 0)]], errors.ArrayShapeError, r"\[1, 1, 2\]"),
+        ([0, 0], errors.ArrayShapeError, r"positions must have shape \(k, 2\), got \(2,\)"),
+        ([(0, 0, 0)], errors.ArrayShapeError, r"got \(1, 3\)"),
+        ([[(0, 0)]], errors.ArrayShapeError, r"got \(1, 1, 2\)"),
         (np.float64(1), errors.ArrayShapeError, r"\(k, 2\)"),
         ([(np.nan, 0.0)], errors.PositionError, "agent 0 .* the coordinates must be finite"),
         ([(0.0, -np.inf)], errors.PositionError, "the coordinates must be finite"),
@@ -150,13 +151,15 @@ def test_positions_of_the_other_kind_are_refused_on_a_grid():
     refusal(errors.ArrayTypeError, s, s.add, (0.0, 0.0))
 
 
-def test_a_position_error_carries_agent_and_position():
+def test_a_position_error_carries_agent_clock_and_position():
     s = scheduler((0.0, 0.0), (5.0, 5.0))
     s.start([0, 1])
     error = refusal(errors.PositionError, s, s.finish, [0, 1], [(0.0, 0.5), (9e8, 5.0)])
-    assert (error.agent, error.position) == (1, (9e8, 5.0))
+    assert (error.agent, error.clock, error.position) == (1, 0, (9e8, 5.0))
+    assert str(error).startswith("agent 1 cannot stand at (900000000, 5) after step 0: ")
     error = refusal(errors.PositionError, s, s.add, (np.inf, 0.0))
-    assert (error.agent, error.position) == (2, (np.inf, 0.0))
+    assert (error.agent, error.clock, error.position) == (2, None, (np.inf, 0.0))
+    assert str(error).startswith("agent 2 cannot stand at (inf, 0): ")
 
 
 def test_a_position_outside_a_world_with_joined_borders_is_refused():
@@ -234,6 +237,8 @@ def test_read_only_arrays_are_taken():
     ("options", "expected", "words"),
     [
         ({"metric": "Chebyshev"}, errors.OptionError, 'chebyshev, manhattan or .*"Chebyshev"'),
+        ({"metric": 3}, errors.OptionError, "chebyshev, manhattan or .* got 3"),
+        ({"rule": 3}, errors.OptionError, "conservative or compatibility, got 3"),
         ({"rule": "lockstep"}, errors.OptionError, 'conservative or compatibility.*"lockstep"'),
         ({"wrap": (0.5, 9)}, errors.OptionError, r"whole numbers from 1 to 2\*\*30.*\(0.5, 9\)"),
         ({"wrap": (0, 9)}, errors.OptionError, "whole numbers"),
@@ -250,7 +255,7 @@ def test_read_only_arrays_are_taken():
         ({"speed": [1, 0.5], "reach": 1}, errors.FootprintError, "the speed of agent 1 is 0.5"),
         ({"reach": 0}, errors.FootprintError, "the reach of agent 0 is 0.*at least the speed"),
         ({"sight": [4, 4, 4]}, errors.ArrayShapeError, r"sight must have shape .* \(2,\)"),
-        ({"speed": [[1, 1]]}, errors.ArrayShapeError, r"speed must have shape .* got \[1, 2\]"),
+        ({"speed": [[1, 1]]}, errors.ArrayShapeError, r"speed must have shape .* got \(1, 2\)"),
         ({"reach": "1"}, errors.ArrayTypeError, "reach must be a number or an array of numbers"),
         ({"sight": True}, errors.ArrayTypeError, "dtype bool"),
         ({"sight": None}, errors.ArrayTypeError, "dtype object"),
@@ -343,8 +348,8 @@ def test_an_agent_stands_once_in_a_batch():
     s = scheduler((0, 0), (50, 0))
     for call in (s.start, s.remove):
         error = refusal(errors.DuplicateAgentError, s, call, [0, 1, 0])
-        assert error.agent == 0
-        assert str(error) == "agent 0 stands twice in one batch"
+        assert (error.agent, error.clock) == (0, 0)
+        assert str(error) == "agent 0, which is at step 0, stands twice in one batch"
     s.start([0, 1])
     error = refusal(errors.DuplicateAgentError, s, s.finish, [1, 1], [(50, 0), (50, 0)])
     assert error.agent == 1
@@ -374,7 +379,7 @@ def test_those_who_left_are_known_but_do_nothing():
     assert str(s.story(0)[-1]) == "agent 0, step 2: left"
 
 
-@pytest.mark.parametrize("agent", [2, -1, 2**40])
+@pytest.mark.parametrize("agent", [2, -1, 2**40, 2**200, -(2**200)])
 def test_a_question_about_a_stranger_is_refused(agent):
     s = scheduler((0, 0), (50, 0))
     for ask in (s.status, s.story, s.held_up, s.blockers):
@@ -473,9 +478,25 @@ def test_a_speed_that_cannot_be_used_is_blamed_itself():
 
 
 def test_the_first_newcomer_of_all_is_asked_for_its_footprint():
-    s = Scheduler(np.empty((0, 2), int), sight=4, speed=1)
+    s = Scheduler(np.empty((0, 2), int), sight=[], speed=1)
     error = refusal(errors.OptionError, s, s.add, (0, 0))
     assert "different footprints" not in str(error)
+
+
+@pytest.mark.parametrize("name", ["sight", "speed", "reach"])
+def test_a_newcomers_footprint_that_is_no_number_is_refused(name):
+    s = scheduler((0, 0))
+    error = refusal(errors.OptionError, s, s.add, (0, 0), **{name: "a"})
+    assert str(error) == f"{name} must be a number, got 'a'"
+
+
+def test_a_tile_beyond_32_bits_is_refused_with_the_step():
+    s = scheduler((0, 0), (50, 0))
+    step(s, 1, times=7)
+    s.start([1])
+    error = refusal(errors.PositionError, s, s.finish, [1], [(2**40, 0)])
+    assert (error.agent, error.clock) == (1, 7)
+    assert str(error).startswith("agent 1 cannot stand at (1099511627776, 0) after step 7: ")
 
 
 def test_a_newcomer_far_ahead_costs_no_memory():
@@ -489,6 +510,13 @@ def test_a_newcomer_far_ahead_costs_no_memory():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert int(result.stdout) < 32 * 1024  # KiB; four bytes a step would be 128 MiB
+
+
+@pytest.mark.parametrize("wrap", [[20, 20], (20.0, 20), np.array([20, 20]), np.array([20.0, 20])])
+def test_a_wrap_is_any_sequence_of_two_numbers(wrap):
+    s = scheduler((0, 0), (19, 19), wrap=wrap)
+    step(s, 0)
+    assert s.blockers(0).tolist() == [1]
 
 
 @pytest.mark.parametrize("wrap", [5, (5,), "ab", (1, 2, 3)])

@@ -138,6 +138,11 @@ def longest_path(trace: Trace, sight: float, latency) -> float:
             start = max(end.get((step - 1, b), 0.0) for b in before)
             mine = (trace.calls.step == step) & (trace.calls.agent == a)
             end[step, a] = start + float(latency[mine].sum())
+        # Who follows somebody is there only when that one has left.
+        for a in range(trace.n_agents):
+            former = int(trace.agents.follows[a])
+            if former >= 0 and step == trace.agents.first_step[a] - 1:
+                end[step, a] = max(end[step, a], end[step, former])
     return max(end.values())
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.errors import TraceError
+from headway.trace import read_trace, resolve_jumps, write_trace
 from headway.trace.model import Calls, Meta, Trace
 from headway.trace.validate import find_problems
 from strategies import assert_same_trace, function_names, patient, small_trace, traces
@@ -144,3 +145,30 @@ def test_traces_that_do_not_fit_cannot_stand_side_by_side(other, what):
 def test_no_trace_cannot_stand_side_by_side():
     with pytest.raises(TraceError, match="no trace"):
         Trace.side_by_side([], name="none")
+
+
+def test_windows_and_side_by_side_keep_who_follows_whom():
+    places = np.zeros((5, 2, 2), np.int32)
+    places[3:, 0] = 50
+    calls = small_trace().calls.take(np.empty(0, np.int64))
+    jumper = Trace.build(meta=Meta(name="j"), names=["Ann", "Ben"], positions=places, calls=calls)
+    split = resolve_jumps(jumper, speed=1, on_jump="split")
+    assert split.agents.follows.tolist() == [-1, -1, 0]
+    assert split.window(0, 4).agents.follows.tolist() == [-1, -1, 0]
+    assert split.window(3, 4).agents.follows.tolist() == [-1, -1]
+    both = Trace.side_by_side([split, split], name="both")
+    assert both.agents.follows.tolist() == [-1, -1, 0, -1, -1, 3]
+
+
+def test_a_second_jump_goes_on_with_the_second_self(tmp_path):
+    places = np.zeros((7, 1, 2), np.int32)
+    places[2:] = 50
+    places[5:] = 99
+    calls = small_trace().calls.take(np.empty(0, np.int64))
+    jumper = Trace.build(meta=Meta(name="j"), names=["Ann"], positions=places, calls=calls)
+    once = resolve_jumps(jumper, speed=50, on_jump="split")
+    assert once is jumper
+    split = resolve_jumps(jumper, speed=1, on_jump="split")
+    assert split.agents.follows.tolist() == [-1, 0, 1]
+    write_trace(split, tmp_path / "t.hwt")
+    assert read_trace(tmp_path / "t.hwt").agents.follows.tolist() == [-1, 0, 1]

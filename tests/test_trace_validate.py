@@ -158,6 +158,21 @@ def test_a_negative_world_is_refused():
     assert_refused(with_agents(world=np.array([0, -1, 0], np.int32)), "agent 1 'Ben'", "world -1")
 
 
+def test_a_world_beyond_the_schedulers_limit_is_refused():
+    trace = with_agents(world=np.array([0, 0, 2**24], np.int32))
+    assert_refused(trace, "agent 2 'Cas'", "world 16777216", "0 to 16777215")
+
+
+def test_an_agent_that_follows_nobody_there_is_refused():
+    trace = with_agents(follows=np.array([-1, -1, 7], np.int32))
+    assert_refused(trace, "agent 2 'Cas'", "follows agent 7")
+
+
+def test_an_agent_that_joins_before_the_one_it_follows_leaves_is_refused():
+    trace = with_agents(follows=np.array([-1, -1, 0], np.int32))
+    assert_refused(trace, "agent 2 'Cas'", "joins in step 1", "leaves in step 4")
+
+
 @pytest.mark.parametrize(("first", "last"), [(-1, 4), (2, 2), (3, 1), (0, 5)])
 def test_a_presence_that_is_empty_or_outside_the_trace_is_refused(first, last):
     trace = with_agents(

@@ -250,9 +250,15 @@ def test_a_number_of_tokens_out_of_range_is_named_as_given(tokens):
         server().submit([0], [tokens], [1])
 
 
-def test_a_negative_request_is_named_as_given():
-    with pytest.raises(errors.EngineError, match="no request -1: they are numbered from 0"):
-        server().cancel(-1)
+@pytest.mark.parametrize("request_id", [-1, 2**64, 2**200])
+def test_a_request_that_cannot_be_is_named_as_given(request_id):
+    words = f"no request {request_id}: they are numbered from 0"
+    with pytest.raises(errors.EngineError, match=words):
+        server().cancel(request_id)
+
+
+def test_a_server_tells_its_number_of_replicas():
+    assert (server().replicas, server(7).replicas) == (1, 7)
 
 
 @pytest.mark.parametrize("changes", [{"replicas": -1}, {"max_sequences": -1}])

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any, Literal, final
 
 import numpy as np
@@ -39,7 +40,7 @@ class Scheduler:
         the default.
     metric : {"chebyshev", "manhattan", "euclidean"}
         The distance perception is limited by. A square of tiles around an agent is "chebyshev".
-    wrap : (float, float), optional
+    wrap : (number, number), optional
         Size of the world where its borders are joined; positions are then within [0, size).
     rule : {"conservative", "compatibility"}
         See above.
@@ -70,7 +71,7 @@ class Scheduler:
         speed: ArrayLike,
         reach: ArrayLike | None = None,
         metric: Literal["chebyshev", "manhattan", "euclidean"] | str = "chebyshev",
-        wrap: tuple[float, float] | None = None,
+        wrap: Sequence[float] | NDArray[Any] | None = None,
         rule: Literal["conservative", "compatibility"] | str = "conservative",
         worlds: ArrayLike | None = None,
         story_capacity: int | None = None,
@@ -137,17 +138,18 @@ class Scheduler:
         """Let an agent join.
 
         Somebody ahead may already have read what the newcomer would have affected, so it can join
-        only from a certain step on. Looks at every agent of the world. Under the compatibility
-        rule the newcomer becomes a member of the cluster it stands in, which may then have to
-        wait: ask `ready` again after adding.
+        only from a certain step on. An agent that may start at once counts as having started; add
+        those who belong together in order, or at later steps. Looks at every agent of the world.
+        Under the compatibility rule the newcomer becomes a member of the cluster it stands in,
+        which may then have to wait: ask `ready` again after adding.
 
         Parameters
         ----------
         position : (x, y)
             Where it stands at the start of its first step.
         sight, speed, reach : float, optional
-            Its footprint; by default the one all first agents share (`reach` defaults to `speed` if
-            that is given).
+            Its footprint; by default the one all first agents share, or the numbers given at the
+            start where there were none (`reach` defaults to `speed` if that is given).
         world : int, optional
             Its world; by default 0.
         at : int, optional
@@ -406,3 +408,6 @@ class VirtualServer:
     @property
     def in_flight(self) -> int:
         """How many requests wait or run."""
+    @property
+    def replicas(self) -> int:
+        """How many copies of the model there are, as given."""

@@ -25,7 +25,7 @@ class Row:
 
     `speedup` is the lockstep time over this one's, `oracle_share` the oracle's time over this
     one's; None where the other was not run. `too_early` counts the agent-steps that were started
-    before everybody in sight had reached them (`headway.causality`): 0 means as if lock-step.
+    before everybody in sight had reached them (`headway.causality`), which lock-step never does.
     """
 
     schedule: str
@@ -127,16 +127,15 @@ def compare(
     for name in schedules:
         if name not in SCHEDULES:
             raise OptionError(f"no schedule {name!r}; there are {', '.join(SCHEDULES)}")
+    # All are made before the first is run, so that a setting that does not fit is refused at once.
+    made = {name: make_schedule(name, trace, setting) for name in schedules}
     near = Neighbours(trace, sight=setting.sight, metric=setting.metric, wrap=setting.wrap)
     outcomes, checks = {}, {}
-    for name in schedules:
+    for name, schedule in made.items():
         tell = None if progress is None else _for_schedule(progress, name)
-        schedule = make_schedule(name, trace, setting)
         server = preset.server(replicas)
-        checks[name] = CausalityCheck(trace.n_agents, near)
-        outcomes[name] = replay(
-            trace, schedule, server, replicas=replicas, progress=tell, log=checks[name]
-        )
+        checks[name] = CausalityCheck(trace, near)
+        outcomes[name] = replay(trace, schedule, server, progress=tell, log=checks[name])
     calls = trace.calls
     latency = preset.server(1).lone_latency(calls.prompt_tokens, calls.output_tokens)
     lockstep, oracle = outcomes.get("lockstep"), outcomes.get("oracle")

@@ -50,9 +50,10 @@ class AgentLeftError(SchedulerError):
 
 
 class DuplicateAgentError(SchedulerError):
-    """An agent stands twice in one batch. Attributes: `agent`."""
+    """An agent stands twice in one batch. Attributes: `agent`, `clock`."""
 
     agent: int
+    clock: int
 
 
 class BlockedError(SchedulerError):
@@ -103,9 +104,13 @@ class OverSpeedError(SchedulerError):
 
 
 class PositionError(SchedulerError):
-    """A position that cannot be used. Attributes: `agent`, `position`."""
+    """A position that cannot be used.
+
+    Attributes: `agent`, `clock` (the step it ends there; None for one about to join), `position`.
+    """
 
     agent: int
+    clock: int | None
     position: tuple[float, float]
 
 

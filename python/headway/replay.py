@@ -68,7 +68,6 @@ def replay(
     schedule: Schedule,
     server: VirtualServer,
     *,
-    replicas: int = 1,
     progress: Callable[[int, int], None] | None = None,
     log: Callable[[str, float, NDArray[np.int64], NDArray[np.int64]], None] | None = None,
 ) -> Outcome:
@@ -78,8 +77,6 @@ def replay(
     ----------
     schedule, server
         Fresh ones, made for this trace.
-    replicas : int
-        Those of the server, for `busy_share`.
     progress : callable, optional
         Called now and then with the agent-steps done and their total.
     log : callable, optional
@@ -92,7 +89,7 @@ def replay(
         If the trace holds a move longer than the schedule's speed (see
         `headway.trace.footprint.resolve_jumps`).
     """
-    return _Replay(trace, schedule, server, progress, log).run(replicas)
+    return _Replay(trace, schedule, server, progress, log).run()
 
 
 class _Replay:
@@ -112,19 +109,26 @@ class _Replay:
         self.progress = progress
         self.log = log
         self.clock = np.zeros(trace.n_agents, np.int64)
+        self.joins = trace.agents.first_step.astype(np.int64)
         self.end = trace.agents.last_step.astype(np.int64)
+        self.follows = trace.agents.follows.astype(np.int64)
+        self.has_followers = bool((self.follows >= 0).any())
+        self.over = np.zeros(trace.n_agents, np.bool_)
+        self.held = np.empty(0, np.int64)
         self.chains = _Chains(trace)
         self.agent_of: dict[int, int] = {}
         self.unfinished: dict[int, list[int]] = {}
         self.cluster_of: dict[int, int] = {}
         self.finished_in: dict[int, list[int]] = {}
         self.done = 0
+        # Those who join later execute empty steps where they will join until then.
         self.total = int(self.end.sum())
+        self.agent_steps = int((self.end - self.joins).sum())
         self.lead_sum = self.lead_max = self.lead_count = 0
         self.scheduler_ns = 0
         self.hash = hashlib.sha256()
 
-    def run(self, replicas: int) -> Outcome:
+    def run(self) -> Outcome:
         begin = perf_counter_ns()
         ready = self.schedule.ready()
         self.scheduler_ns += perf_counter_ns() - begin
@@ -144,7 +148,7 @@ class _Replay:
             raise InvariantError(
                 f"the schedule came to a stop after {self.done} of {self.total} agent-steps"
             )
-        return self.outcome(replicas)
+        return self.outcome()
 
     def start(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Start agents; return those whose step makes no call."""
@@ -187,6 +191,8 @@ class _Replay:
 
     def complete(self, agents: NDArray[np.int64]) -> NDArray[np.int64]:
         """Finish steps, clusters when all their members have; return who may start."""
+        if self.has_followers:
+            agents = self.with_followers(agents)
         if self.cluster_of and len(agents):
             agents = self.whole_clusters(agents)
         if not len(agents):
@@ -208,6 +214,19 @@ class _Replay:
             ready = np.concatenate((ready, freed))
         return ready[self.clock[ready] < self.end[ready]]
 
+    def with_followers(self, agents: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Let the last empty step of who follows somebody last as long as that one's last step.
+
+        So nobody sees a follower, where it joins, before it is certain that it does.
+        """
+        self.over[agents[self.clock[agents] == self.end[agents] - 1]] = True
+        former = self.follows[agents]
+        waits = (former >= 0) & (self.clock[agents] == self.joins[agents] - 1) & ~self.over[former]
+        held = np.concatenate((self.held, agents[waits]))
+        free = self.over[self.follows[held]]
+        self.held = held[~free]
+        return np.concatenate((agents[~waits], held[free]))
+
     def whole_clusters(self, agents: NDArray[np.int64]) -> NDArray[np.int64]:
         """Note that agents are done with their step; return those whose cluster is complete."""
         complete = []
@@ -225,25 +244,29 @@ class _Replay:
         return np.array(sorted(complete), np.int64)
 
     def record(self, what: str, agents: NDArray[np.int64]) -> None:
+        """Note an event; the empty steps of those who have not joined yet are none."""
+        agents = agents[self.clock[agents] >= self.joins[agents]]
+        if not len(agents):
+            return
         self.hash.update(f"{what} {self.server.now!r} ".encode())
         self.hash.update(agents.astype("<i8").tobytes())
         if self.log is not None:
             self.log(what, self.server.now, agents, self.clock[agents])
 
-    def outcome(self, replicas: int) -> Outcome:
+    def outcome(self) -> Outcome:
         facts = self.server.statistics()
         seconds = facts["seconds"]
         return Outcome(
             seconds=seconds,
-            agent_steps=self.done,
+            agent_steps=self.agent_steps,
             calls=int(facts["finished"]),
             calls_in_flight_mean=facts["in_flight_seconds"] / seconds if seconds else 0.0,
-            busy_share=facts["busy_seconds"] / (seconds * replicas) if seconds else 0.0,
+            busy_share=facts["busy_seconds"] / (seconds * self.server.replicas) if seconds else 0.0,
             wasted_tokens=int(facts["cancelled_tokens"]),
             lead_mean=self.lead_sum / self.lead_count if self.lead_count else 0.0,
             lead_max=self.lead_max,
             digest=self.hash.hexdigest(),
-            scheduler_ns_per_agent_step=self.scheduler_ns / max(self.done, 1),
+            scheduler_ns_per_agent_step=self.scheduler_ns / max(self.agent_steps, 1),
         )
 
 

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "engines": {"errors"},
     "schedules": {"errors", "trace"},
     "replay": {"errors", "trace", "schedules", "engines"},
-    "causality": {"schedules"},
+    "causality": {"schedules", "trace"},
     "compare": {"errors", "trace", "schedules", "engines", "replay", "causality"},
     "cli": {
         *("errors", "trace", "importers", "generate"),

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import re
-from typing import Any
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from headway import __version__
+from headway.cli import INTERRUPTED
 from headway.cli.check import check
+from headway.cli.console import clean, drop_output
 from headway.cli.make import generate, import_
 from headway.cli.runs import compare, replay
 from headway.errors import HeadwayError, InvariantError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Group(click.Group):
@@ -21,18 +29,37 @@ class Group(click.Group):
         """Show the commands in the order of their use."""
         return list(self.commands)
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:  # noqa: ANN401
+        """Read the group's own options; its help is printed here."""
+        with _told():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click declares it
         """Run the command."""
-        try:
+        with _told():
             return super().invoke(ctx)
-        except InvariantError:
-            raise  # a bug of ours: the traceback is wanted
-        except HeadwayError as error:
-            raise click.ClickException(_in_options(str(error))) from error
-        except OSError as error:
-            raise click.ClickException(
-                f"{error.filename or ''}: {error.strerror or error}"
-            ) from error
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn errors into what click prints as one line."""
+    try:
+        yield
+    except InvariantError:
+        raise  # a bug of ours: the traceback is wanted
+    except HeadwayError as error:
+        raise click.ClickException(clean(_in_options(str(error)))) from error
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise  # whoever read the output has enough; click ends in silence
+        drop_output()
+        # What Headway opens has a name; click's own texts go to standard output.
+        where = error.filename or "standard output"
+        raise click.ClickException(clean(f"{where}: {error.strerror or error}")) from error
+    except KeyboardInterrupt:
+        # click alone would exit with 1, as after an error.
+        click.echo("headway: interrupted", err=True)
+        sys.exit(INTERRUPTED)
 
 
 def _in_options(message: str) -> str:
@@ -63,6 +90,14 @@ def app() -> None:
 
     A trace is a folder with agents, positions and LLM calls; no model is needed to replay one: the
     time an LLM server takes is modelled.
+
+    \b
+    Exit codes:
+      0         fine
+      1         an error, told on standard error
+      2         a command line that cannot be understood
+      3         `check` found moves that are too long
+      130, 143  interrupted (Ctrl-C), terminated
     """
 
 

@@ -6,18 +6,22 @@ import sys
 from pathlib import Path
 
 import click
+from rich.text import Text
 
-from headway.cli.console import output, print_json
-from headway.cli.options import Footprint, footprint_options, json_option
+from headway.cli.console import clean, output, print_json
+from headway.cli.options import FOLDER, Footprint, footprint_options, json_option
 from headway.cli.tables import plain_table
 from headway.trace import FootprintReport, Trace, check_footprint, read_trace
 
 #: How many jumps the table shows.
 SHOWN = 20
 
+#: Exit code where a move is too long: told apart from 1, an error.
+TOO_LONG = 3
+
 
 @click.command()
-@click.argument("source", metavar="TRACE", type=click.Path(path_type=Path))
+@click.argument("source", metavar="TRACE", type=FOLDER)
 @footprint_options
 @json_option
 def check(
@@ -29,8 +33,8 @@ def check(
 
     A schedule assumes a footprint; TRACE should keep to it. Lists moves longer than the speed,
     steps where the recorded clock jumps, and calls about a partner out of sight (these tell that
-    the agents saw farther when they were recorded; a replay is not wrong for it). Exits with 1 if a
-    move is too long.
+    the agents saw farther when they were recorded; a replay is not wrong for it). Exits with 3 if a
+    move is too long, with 1 on an error.
     """
     trace = read_trace(source)
     setting = footprint.setting(trace)
@@ -39,15 +43,17 @@ def check(
         print_json({"trace": trace.meta.name, **report.to_dict()})
     else:
         _show(trace, report)
-    sys.exit(0 if report.keeps else 1)
+    sys.exit(0 if report.keeps else TOO_LONG)
 
 
 def _show(trace: Trace, report: FootprintReport) -> None:
     console = output()
     console.print(
-        f"[bold]{trace.meta.name}[/]: {trace.n_agents} agents, {trace.n_steps} steps, "
-        f"{len(trace.calls)} calls; speed {report.speed:g}, sight {report.sight:g}, "
-        f"{report.metric}"
+        Text.assemble(
+            (clean(trace.meta.name), "bold"),
+            f": {trace.n_agents} agents, {trace.n_steps} steps, {len(trace.calls)} calls; "
+            f"speed {report.speed:g}, sight {report.sight:g}, {report.metric}",
+        )
     )
     if report.keeps:
         console.print(f"moves: none is longer than {report.speed:g}")
@@ -59,7 +65,7 @@ def _show(trace: Trace, report: FootprintReport) -> None:
             table.add_row(
                 str(jump.step),
                 str(jump.agent),
-                jump.name,
+                clean(jump.name),
                 f"{jump.distance:g}",
                 "{:g}, {:g}".format(*jump.origin),
                 "{:g}, {:g}".format(*jump.landing),

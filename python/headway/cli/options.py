@@ -6,7 +6,9 @@ Each decorator adds options to a command and hands it one object in their place.
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,12 +16,63 @@ import click
 from headway.engines import PRESETS, Preset, preset_named
 from headway.schedules import Setting
 from headway.trace import Trace, resolve_jumps
-from headway.trace.metric import METRICS
+from headway.trace.metric import GRID_LIMIT, METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Command = Callable[..., Any]
+
+
+class Amount(click.ParamType[float]):
+    """A number from 0 to `most`: neither infinite nor no number."""
+
+    name = "number"
+
+    def __init__(self, most: float) -> None:
+        self.most = most
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """Read it; click names the option in the message."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not 0 <= number <= self.most:
+            self.fail(f"{value!r} is not a number from 0 to {self.most:g}", param, ctx)
+        return number
+
+
+class Folder(click.Path):
+    """A path; an empty one, as of an unset variable, does not mean the working folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401
+        """Take the path."""
+        if not str(value):
+            self.fail("the path is empty; name a folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FOLDER = Folder()
+
+#: No world is larger.
+LENGTH = Amount(GRID_LIMIT)
+
+#: Presets have the same limit.
+SECONDS = Amount(2**32 - 1)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 
@@ -75,17 +128,17 @@ def footprint_options(command: Command) -> Command:
 
     @click.option(
         "--sight",
-        type=click.FloatRange(min=0),
+        type=LENGTH,
         help="How far an agent perceives.  [default: the trace's, else 4]",
     )
     @click.option(
         "--speed",
-        type=click.FloatRange(min=0),
+        type=LENGTH,
         help="How far an agent moves in a step.  [default: the trace's, else 1]",
     )
     @click.option(
         "--reach",
-        type=click.FloatRange(min=0),
+        type=LENGTH,
         help="How far the effects of a step go.  [default: the speed]",
     )
     @click.option(
@@ -142,9 +195,9 @@ def engine_options(command: Command) -> Command:
         help=f"What one replica of the modelled LLM server costs: {', '.join(PRESETS)}, or a "
         "JSON file that benches/calibrate_vllm.py has written.",
     )
-    @click.option("--t0", type=float, help="Override: least seconds of an iteration.")
-    @click.option("--p", type=float, help="Override: seconds per prompt token.")
-    @click.option("--d", type=float, help="Override: seconds per decoding request.")
+    @click.option("--t0", type=SECONDS, help="Override: least seconds of an iteration.")
+    @click.option("--p", type=SECONDS, help="Override: seconds per prompt token.")
+    @click.option("--d", type=SECONDS, help="Override: seconds per decoding request.")
     @functools.wraps(command)
     def with_engine(
         *,
@@ -181,6 +234,10 @@ def _first(*values: float | None) -> float:
     return next(value for value in values if value is not None)
 
 
+#: No step has as many digits; Python refuses to read thousands of them.
+DIGITS = 10
+
+
 def step_range(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> tuple[int, int] | None:
@@ -188,7 +245,7 @@ def step_range(
     if value is None:
         return None
     first, colon, last = value.partition(":")
-    if not colon or not first.isdigit() or not last.isdigit():
+    if not colon or not all(n.isdecimal() and len(n) < DIGITS for n in (first, last)):
         raise click.BadParameter(
             f"{value!r} is not FIRST:LAST, two step numbers of which the last is left out, "
             "as in 0:4900"

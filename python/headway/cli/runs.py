@@ -9,6 +9,7 @@ import click
 
 from headway.cli.console import output, print_json, progress_bar, schedule_log
 from headway.cli.options import (
+    FOLDER,
     Engine,
     Footprint,
     Jumps,
@@ -26,7 +27,7 @@ from headway.trace import read_trace
 
 
 @click.command()
-@click.argument("source", metavar="TRACE", type=click.Path(path_type=Path))
+@click.argument("source", metavar="TRACE", type=FOLDER)
 @click.option(
     "--schedule",
     type=click.Choice(list(SCHEDULES)),
@@ -38,7 +39,7 @@ from headway.trace import read_trace
     "--log",
     "log_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write every start and finish of the schedule to this file, as CSV.",
+    help="Also write every start, finish and leave of the schedule to this file, as CSV.",
 )
 @engine_options
 @footprint_options
@@ -68,7 +69,6 @@ def replay(
             trace,
             make_schedule(schedule, trace, setting),
             engine.preset.server(engine.replicas),
-            replicas=engine.replicas,
             progress=tell,
             log=log,
         )
@@ -95,9 +95,7 @@ def replay(
     + "\n".join(f"  {s.name:<15}{s.what}" for s in SCHEDULES.values())
     + "\n  critical path  longest chain of calls that nothing can shorten"
 )
-@click.argument(
-    "sources", metavar="TRACE...", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("sources", metavar="TRACE...", nargs=-1, required=True, type=FOLDER)
 @click.option(
     "--schedule",
     "schedules",
@@ -139,7 +137,7 @@ def compare(
                 setting=setting,
                 preset=engine.preset,
                 replicas=engine.replicas,
-                schedules=schedules or tuple(SCHEDULES),
+                schedules=tuple(dict.fromkeys(schedules or SCHEDULES)),
                 progress=tell,
             )
         comparisons.append(comparison)

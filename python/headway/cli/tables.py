@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
+from rich.text import Text
+
+from headway.cli.console import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,22 +15,40 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from headway.compare import Comparison
+    from headway.schedules import Setting
 
 
 def plain_table(title: str) -> Table:
-    """Return a table without lines, one space between columns."""
+    """Return a table without lines, one space between columns.
+
+    The title's names are `clean` already, its lines wanted.
+    """
     return Table(
-        title=f"\n{title}\n", title_justify="left", box=None, padding=(0, 1, 0, 0), pad_edge=False
+        title=Text(f"\n{title}\n", style="table.title"),
+        title_justify="left",
+        box=None,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
     )
+
+
+def footprint_words(setting: Setting) -> str:
+    """Return the footprint in a line: what is not its default, and always the metric."""
+    words = [f"sight {setting.sight:g}", f"speed {setting.speed:g}"]
+    if setting.reach not in {None, setting.speed}:
+        words.append(f"reach {setting.reach:g}")
+    words.append(setting.metric)
+    if setting.wrap is not None:
+        words.append("wrap {:g} x {:g}".format(*setting.wrap))
+    return ", ".join(words)
 
 
 def comparison_table(comparison: Comparison, *, timing: bool) -> Table:
     """Return the table of DESIGN section 5."""
-    setting = comparison.setting
     table = plain_table(
-        f"{comparison.trace}: {comparison.agents} agents, {comparison.steps} steps, "
-        f"{comparison.calls} calls\nsight {setting.sight:g}, speed {setting.speed:g}; "
-        f"{comparison.replicas} x {comparison.preset.name}"
+        f"{clean(comparison.trace)}: {comparison.agents} agents, {comparison.steps} steps, "
+        f"{comparison.calls} calls\n{footprint_words(comparison.setting)}; "
+        f"{comparison.replicas} x {clean(comparison.preset.name)}"
     )
     table.add_column("schedule", no_wrap=True)
     # In two lines, so that the table fits 80 columns.
@@ -71,7 +92,7 @@ def summary_table(comparisons: Sequence[Comparison]) -> Table:
         table.add_column(row.schedule, justify="right")
     for comparison in comparisons:
         table.add_row(
-            comparison.trace,
+            clean(comparison.trace),
             *(f"{_times(row.speedup)}\n{_percent(row.oracle_share)}" for row in comparison.rows),
         )
     return table
@@ -81,20 +102,20 @@ def show_footer(console: Console, comparisons: Sequence[Comparison], *, timing: 
     """Say what the figures are, and what the traces say of themselves."""
     preset = comparisons[0].preset
     console.print(
-        f"Times are modelled: {preset.name} is {preset.source} (t0 {preset.t0:g} s, p {preset.p:g} "
-        f"s, d {preset.d:g} s, {preset.max_sequences} sequences, {preset.token_budget} tokens).",
-        markup=False,
+        f"Times are modelled: {clean(preset.name)} is {clean(preset.source)} (t0 {preset.t0:g} s, "
+        f"p {preset.p:g} s, d {preset.d:g} s, {preset.max_sequences} sequences, "
+        f"{preset.token_budget} tokens)."
     )
     if timing:
         console.print("us/step: real time in the schedule per agent-step, measured here.")
     for note in dict.fromkeys(note for c in comparisons for note in c.notes):
-        console.print(f"note: {note}", markup=False)
+        console.print(f"note: {clean(note)}")
 
 
 def show_outcome(console: Console, report: dict[str, Any]) -> None:
     """Print one replay."""
     modelled, engine = report["modelled"], report["engine"]
-    table = plain_table(f"{report['trace']} under {report['schedule']}")
+    table = plain_table(f"{clean(report['trace'])} under {report['schedule']}")
     table.show_header = False
     table.add_column()
     table.add_column(justify="right")
@@ -112,10 +133,10 @@ def show_outcome(console: Console, report: dict[str, Any]) -> None:
     console.print(table)
     console.print(f"digest {modelled['digest']}")
     console.print(
-        f"engine: {engine['replicas']} x {engine['name']}: {engine['source']}", markup=False
+        f"engine: {engine['replicas']} x {clean(engine['name'])}: {clean(engine['source'])}"
     )
     for note in report["notes"]:
-        console.print(f"note: {note}", markup=False)
+        console.print(f"note: {clean(note)}")
 
 
 def _times(ratio: float | None) -> str:

@@ -143,6 +143,7 @@ def generate_town(
         agents=Agents(
             names=_names(sizes),
             world=np.repeat(np.arange(len(worlds), dtype=np.int32), sizes),
+            follows=np.full(agents, -1, np.int32),
             first_step=np.zeros(agents, np.int32),
             last_step=np.full(agents, steps, np.int32),
         ),

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from headway.trace import Trace
 
-#: Agent-steps looked at in one go, so that memory stays bounded.
-CHUNK = 2_000_000
+#: Agent-steps looked at in one go: candidates for neighbours take much more memory than neighbours.
+CHUNK = 8_000
 
 
 class Neighbours:
@@ -40,16 +40,17 @@ class Neighbours:
         wrap: tuple[float, float] | None = None,
     ) -> None:
         n, steps = trace.n_agents, trace.n_steps
-        pairs = [np.empty((0, 2), np.int64)]
+        others = [np.empty(0, np.int32)]
+        counts = [np.zeros(1, np.int64)]
         rows = max(1, CHUNK // max(n, 1))
         for first in range(0, steps, rows):
             last = min(first + rows, steps)
-            pairs.append(_pairs(trace, first, last, sight, metric, wrap))
-        both = np.concatenate(pairs)
-        order = np.lexsort((both[:, 1], both[:, 0]))
-        counts = np.bincount(both[:, 0], minlength=steps * n)
-        self.starts = np.concatenate(([0], np.cumsum(counts)))
-        self.others = both[order, 1].astype(np.int32)
+            pairs = _pairs(trace, first, last, sight, metric, wrap)
+            order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+            others.append(pairs[order, 1].astype(np.int32))
+            counts.append(np.bincount(pairs[:, 0] - first * n, minlength=(last - first) * n))
+        self.starts = np.cumsum(np.concatenate(counts))
+        self.others = np.concatenate(others)
 
 
 def _pairs(

@@ -95,8 +95,11 @@ def critical_path(trace: Trace, neighbours: Neighbours, latency: NDArray[np.floa
     n = trace.n_agents
     bounds = np.searchsorted(trace.calls.step, np.arange(trace.n_steps + 1))
     finished = np.zeros(n)
+    follows = trace.agents.follows
     for step in range(trace.n_steps):
         lo, hi = neighbours.starts[step * n], neighbours.starts[(step + 1) * n]
+        for new in np.flatnonzero((follows >= 0) & (trace.agents.first_step == step)):
+            finished[new] = max(finished[new], finished[follows[new]])
         start = finished
         if hi > lo:
             degrees = np.diff(neighbours.starts[step * n : (step + 1) * n + 1])

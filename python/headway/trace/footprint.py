@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headway.errors import OptionError, TraceError
-from headway.trace.metric import METRICS, distance, length, moved, offset, within
+from headway.trace.metric import METRICS, distance, length, moved, offset, within, within_speed
 from headway.trace.model import Agents, Calls, Trace
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def _find_jumps(
     present = _present(trace, np.arange(trace.n_steps)[:, None])
     step, agent = np.nonzero(moved(trace.positions) & present)
     p = trace.positions
-    far = ~within(p[step, agent], p[step + 1, agent], speed, metric, trace.meta.wrap)
+    far = ~within_speed(p[step, agent], p[step + 1, agent], speed, metric, trace.meta.wrap)
     return step[far], agent[far]
 
 
@@ -252,11 +252,17 @@ def _split(trace: Trace, step: NDArray[np.intp], agent: NDArray[np.intp], limit:
     last = old.last_step[came_from]
     same = np.flatnonzero(came_from[order][1:] == came_from[order][:-1])
     last[order[same]] = first[order[same + 1]]
+    # Each stretch goes on with the one before it; the first of an agent with the last of the agent
+    # that one went on with.
+    final = order[np.r_[np.flatnonzero(np.diff(came_from[order])), len(order) - 1]]
+    follows = np.r_[final, -1][old.follows[came_from]]
+    follows[order[same + 1]] = order[same]
     agents = Agents(
         names=(*old.names, *_new_names(old.names, parent)),
         world=old.world[came_from],
         first_step=first,
         last_step=last,
+        follows=follows.astype(np.int32),
     )
     jumps = set(zip(agent.tolist(), (step + 1).tolist(), strict=True))
     landed = int(np.count_nonzero(~goes_on))
@@ -349,7 +355,7 @@ def _towards(
     wrap: tuple[float, float] | None,
 ) -> NDArray[Any]:
     """Return the places one step of at most `speed` from `here` towards `target`, (k, 2) each."""
-    arrived = within(here, target, speed, metric, wrap)[:, None]
+    arrived = within_speed(here, target, speed, metric, wrap)[:, None]
     way = offset(here, target, wrap)
     if np.issubdtype(here.dtype, np.integer):
         place = _wrapped(here + _grid_step(way, speed, metric), wrap)
@@ -358,7 +364,7 @@ def _towards(
     place = _wrapped(here + way * share, wrap)
     for power in range(-52, 1):
         # Rounding of the coordinates can carry a place beyond the bound; step back a little.
-        beyond = ~within(here, place, speed, metric, wrap)[:, None]
+        beyond = ~within_speed(here, place, speed, metric, wrap)[:, None]
         if not beyond.any():
             break
         shorter = _wrapped(here + way * share * (1 - 2.0**power), wrap)

@@ -122,6 +122,23 @@ def within(
     return np.asarray(distance(p, q, metric, wrap) <= bound + bound * slack)
 
 
+def within_speed(
+    p: NDArray[Any],
+    q: NDArray[Any],
+    speed: float,
+    metric: str,
+    wrap: tuple[float, float] | None = None,
+) -> NDArray[np.bool_]:
+    """Tell whether moves are at most `speed` long, as the scheduler judges them.
+
+    On a plane only half of the slack is for moves; the other half outweighs their rounding.
+    Parameters and result are those of `within`.
+    """
+    return within(
+        p, q, speed * (1 - PLANE_SLACK / 2) if p.dtype.kind == "f" else speed, metric, wrap
+    )
+
+
 def moved(positions: NDArray[Any]) -> NDArray[np.bool_]:
     """Tell in which steps each agent changed its place.
 

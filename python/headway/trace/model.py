@@ -28,13 +28,15 @@ class Agents:
     """The agents of a trace; row `i` is agent `i`.
 
     An agent executes the steps `first_step <= t < last_step`. Agents of different worlds are
-    infinitely far apart.
+    infinitely far apart. `follows[i]` is the agent whose life agent `i` goes on with (it jumped, so
+    it left and joined again as another), or -1; it cannot act before that one has left.
     """
 
     names: tuple[str, ...]
     world: NDArray[np.int32]
     first_step: NDArray[np.int32]
     last_step: NDArray[np.int32]
+    follows: NDArray[np.int32]
 
     def __len__(self) -> int:
         """Count the agents."""
@@ -192,6 +194,7 @@ class Trace:
         world: NDArray[Any] | None = None,
         first_step: NDArray[Any] | None = None,
         last_step: NDArray[Any] | None = None,
+        follows: NDArray[Any] | None = None,
     ) -> Trace:
         """Make a trace from positions of any number type; by default all agents stay throughout."""
         n = len(names)
@@ -211,6 +214,9 @@ class Trace:
                     np.full(n, steps, np.int32)
                     if last_step is None
                     else np.asarray(last_step, np.int32)
+                ),
+                follows=(
+                    np.full(n, -1, np.int32) if follows is None else np.asarray(follows, np.int32)
                 ),
             ),
             positions=np.ascontiguousarray(positions, dtype=kind),
@@ -250,6 +256,7 @@ class Trace:
                 last_step=np.minimum(self.agents.last_step[here] - first, last - first).astype(
                     np.int32
                 ),
+                follows=new_id[self.agents.follows[here]],
             ),
             positions=np.ascontiguousarray(self.positions[first : last + 1, here]),
             calls=c.take(
@@ -289,6 +296,7 @@ class Trace:
         code = {f: i for i, f in enumerate(functions)}
         columns: dict[str, list[NDArray[Any]]] = {c: [] for c in CALL_COLUMNS}
         world: list[NDArray[Any]] = []
+        follows: list[NDArray[Any]] = []
         agents_before = worlds_before = 0
         for t in traces:
             c = t.calls
@@ -303,6 +311,8 @@ class Trace:
                     values = np.where(values < 0, values, values + np.int32(agents_before))
                 columns[column].append(values)
             world.append(t.agents.world + np.int32(worlds_before))
+            former = t.agents.follows
+            follows.append(np.where(former < 0, former, former + np.int32(agents_before)))
             agents_before += t.n_agents
             worlds_before += int(t.agents.world.max(initial=-1)) + 1
         merged = {column: np.concatenate(parts) for column, parts in columns.items()}
@@ -325,6 +335,7 @@ class Trace:
                 world=np.concatenate(world).astype(np.int32),
                 first_step=np.concatenate([t.agents.first_step for t in traces]),
                 last_step=np.concatenate([t.agents.last_step for t in traces]),
+                follows=np.concatenate(follows).astype(np.int32),
             ),
             positions=np.ascontiguousarray(np.concatenate([t.positions for t in traces], axis=1)),
             calls=Calls(functions=tuple(functions), **{k: v[order] for k, v in merged.items()}),

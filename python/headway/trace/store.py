@@ -44,6 +44,7 @@ _COLUMNS = {
         "world": "int32",
         "first_step": "int32",
         "last_step": "int32",
+        "follows": "int32",
     },
     "positions": {"step": "int32", "agent": "int32", "x": "coordinate", "y": "coordinate"},
     "calls": {
@@ -84,7 +85,7 @@ def write_trace(trace: Trace, path: str | os.PathLike[str], *, overwrite: bool =
     _arrow()
     validate_trace(trace)
     target = Path(path).resolve()
-    _check_free(target, overwrite)
+    check_target(target, overwrite=overwrite)
     mark = uuid.uuid4().hex[:8]
     fresh = target.with_name(f".{target.name}.{mark}.new")
     fresh.mkdir(parents=True)
@@ -149,7 +150,29 @@ def _arrow() -> tuple[Any, Any]:
 # Writing
 
 
-def _check_free(target: Path, overwrite: bool) -> None:
+def check_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    """Refuse a path that `write_trace` could not write to, before any work is done.
+
+    Parameters
+    ----------
+    path, overwrite
+        As for `write_trace`.
+
+    Raises
+    ------
+    TraceError
+        Where the path is taken, or no folder can be made there.
+    MissingExtraError
+        Where pyarrow is not installed.
+    """
+    _arrow()
+    target = Path(path).resolve()
+    # The nearest folder that is there: what is missing below it will be made.
+    home = next(folder for folder in target.parents if folder.exists())
+    if not home.is_dir():
+        raise TraceError(f"{home} is a file, not a folder, so {target} cannot be made in it")
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise TraceError(f"{home} cannot be written to; choose another path for the trace")
     if not target.exists():
         return
     if not overwrite:
@@ -199,6 +222,7 @@ def _agent_columns(trace: Trace) -> dict[str, Any]:
         "world": agents.world,
         "first_step": agents.first_step,
         "last_step": agents.last_step,
+        "follows": agents.follows,
     }
 
 
@@ -331,7 +355,10 @@ def _agents(folder: Path, columns: dict[str, Any]) -> Agents:
     codes, names = _names(file, columns["name"])
     return Agents(
         names=tuple(names[i] for i in codes.tolist()),
-        **{c: np.array(columns[c], np.int32) for c in ("world", "first_step", "last_step")},
+        **{
+            c: np.array(columns[c], np.int32)
+            for c in ("world", "first_step", "last_step", "follows")
+        },
     )
 
 

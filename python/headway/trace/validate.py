@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     #: A broken rule's mask over rows, and what to say about one of them.
     Rule = tuple[NDArray[np.bool_], Callable[[int], str]]
 
-AGENT_COLUMNS = ("world", "first_step", "last_step")
+AGENT_COLUMNS = ("world", "first_step", "last_step", "follows")
+
+#: The largest number of a world, as in the scheduler.
+WORLD_MAX = 2**24 - 1
 _NARROW: dict[str, type[np.generic]] = {
     "function": np.int16,
     "basis": np.int8,
@@ -90,6 +93,7 @@ def find_problems(trace: Trace) -> list[Problem]:
     return [
         *_meta_problems(trace),
         *_agent_problems(trace),
+        *_follower_problems(trace),
         *_position_problems(trace),
         *_call_problems(trace),
     ]
@@ -200,9 +204,12 @@ def _agent_problems(trace: Trace) -> Iterator[Problem]:
         lambda i: (_agent(trace, i), "an earlier agent has the same name; names must differ"),
     )
     yield from _first(
-        agents.world < 0,
+        (agents.world < 0) | (agents.world > WORLD_MAX),
         "agents",
-        lambda i: (_agent(trace, i), f"world {agents.world[i]} is below 0"),
+        lambda i: (
+            _agent(trace, i),
+            f"it is in world {agents.world[i]}; worlds are numbered from 0 to {WORLD_MAX}",
+        ),
     )
     yield from _first(
         (agents.first_step < 0)
@@ -213,6 +220,27 @@ def _agent_problems(trace: Trace) -> Iterator[Problem]:
             _agent(trace, i),
             f"it is present in the steps {agents.first_step[i]}:{agents.last_step[i]}; they must "
             f"lie within 0:{steps}, the first one below the last",
+        ),
+    )
+
+
+def _follower_problems(trace: Trace) -> Iterator[Problem]:
+    agents = trace.agents
+    former = agents.follows
+    known = (former >= 0) & (former < trace.n_agents)
+    of = np.where(known, former, 0)
+    yield from _first(
+        (former != -1) & ~known,
+        "agents",
+        lambda i: (_agent(trace, i), f"it follows agent {former[i]}, and there is none"),
+    )
+    yield from _first(
+        known & (agents.last_step[of] > agents.first_step),
+        "agents",
+        lambda i: (
+            _agent(trace, i),
+            f"it joins in step {agents.first_step[i]}, before agent {former[i]}, which it "
+            f"follows, leaves in step {agents.last_step[former[i]]}",
         ),
     )
 

@@ -30,7 +30,7 @@ impl<S: Space> Scheduler<S> {
     pub(crate) fn check_once(&mut self, id: AgentId) -> Result<(), Error> {
         let agent = &mut self.agents[id.index()];
         if agent.mark == self.batch {
-            return Err(Error::Duplicate { agent: id });
+            return Err(Error::Duplicate { agent: id, clock: self.index.entry(id).clock });
         }
         agent.mark = self.batch;
         Ok(())
@@ -76,8 +76,8 @@ impl<S: Space> Scheduler<S> {
     }
 
     pub(crate) fn check_move(&self, id: AgentId, to: [S::Coord; 2]) -> Result<(), Error> {
-        self.check_position(id, to)?;
         let entry = self.index.entry(id);
+        self.check_position(id, Some(entry.clock), to)?;
         let speed = self.agents[id.index()].footprint.speed;
         if entry.clock == Step::MAX - 1 {
             return Err(Error::TooMany { what: "steps", limit: Step::MAX - 1 });
@@ -92,16 +92,22 @@ impl<S: Space> Scheduler<S> {
         Ok(())
     }
 
-    pub(crate) fn check_position(&self, id: AgentId, position: [S::Coord; 2]) -> Result<(), Error> {
+    fn check_position(
+        &self,
+        id: AgentId,
+        clock: Option<Step>,
+        position: [S::Coord; 2],
+    ) -> Result<(), Error> {
         self.index.space().check(position).map_err(|fault| Error::BadPosition {
             agent: id,
+            clock,
             position: position.map(S::real),
             fault,
         })
     }
 
     pub(crate) fn check_new(&self, id: AgentId, agent: &NewAgent<S::Coord>) -> Result<(), Error> {
-        self.check_position(id, agent.position)?;
+        self.check_position(id, None, agent.position)?;
         if id.0 >= u32::MAX - 1 {
             return Err(Error::TooMany { what: "agents", limit: u32::MAX - 1 });
         }

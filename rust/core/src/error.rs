@@ -27,6 +27,8 @@ pub enum Error {
     Duplicate {
         /// Who.
         agent: AgentId,
+        /// Its clock.
+        clock: Step,
     },
     /// Asked to start an agent that waits for another.
     Blocked {
@@ -75,6 +77,8 @@ pub enum Error {
     BadPosition {
         /// Who; for one about to join, the id it would get.
         agent: AgentId,
+        /// The step it ends there; none for one about to join.
+        clock: Option<Step>,
         /// The position as given.
         position: [f64; 2],
         /// What is wrong.
@@ -91,7 +95,7 @@ pub enum Error {
         /// The demand it fails.
         demand: &'static str,
     },
-    /// Somebody may already have read what the newcomer could affect.
+    /// Somebody may already have read, or been told it may read, what the newcomer could affect.
     JoinsTooEarly {
         /// The id it would get.
         agent: AgentId,
@@ -134,7 +138,9 @@ impl fmt::Display for Error {
             Self::AgentLeft { agent, clock } => {
                 write!(f, "agent {agent} has left; it had finished the steps before {clock}")
             }
-            Self::Duplicate { agent } => write!(f, "agent {agent} stands twice in one batch"),
+            Self::Duplicate { agent, clock } => {
+                write!(f, "agent {agent}, which is at step {clock}, stands twice in one batch")
+            }
             Self::Blocked { agent, clock, witness: Some((witness, until)) } => write!(
                 f,
                 "agent {agent} may not start step {clock} yet: it waits for agent {witness}, at \
@@ -162,8 +168,12 @@ impl fmt::Display for Error {
                 "agent {agent} moved {distance} in step {clock}, its speed is {speed}; declare a \
                  larger speed, or let it leave and join again at the new place"
             ),
-            Self::BadPosition { agent, position: [x, y], fault } => {
-                write!(f, "agent {agent} cannot stand at ({x}, {y}): ")?;
+            Self::BadPosition { agent, clock, position: [x, y], fault } => {
+                write!(f, "agent {agent} cannot stand at ({x}, {y})")?;
+                if let Some(clock) = clock {
+                    write!(f, " after step {clock}")?;
+                }
+                f.write_str(": ")?;
                 match fault {
                     PositionFault::NotFinite => f.write_str("the coordinates must be finite"),
                     PositionFault::TooFar(limit) => {
@@ -181,8 +191,9 @@ impl fmt::Display for Error {
             }
             Self::JoinsTooEarly { agent, step, earliest } => write!(
                 f,
-                "agent {agent} cannot join at step {step}: others may already have read what it \
-                 could affect; the earliest step it can join there is {earliest}"
+                "agent {agent} cannot join at step {step}: others may already have read, or been \
+                 told they may read, what it could affect; the earliest step it can join there is \
+                 {earliest}"
             ),
             Self::JoinsAhead { agent, step, behind, clock } => write!(
                 f,

@@ -170,8 +170,9 @@ impl<S: Space> Index<S> {
     /// Takes an agent out; its entry keeps the last position and clock.
     pub(crate) fn remove(&mut self, agent: AgentId) {
         let leaf = self.detach(agent.0);
+        let Entry { layer, world, .. } = self.entries[agent.index()];
         self.entries[agent.index()].leaf = NONE;
-        self.prune(leaf);
+        self.prune(leaf, layer, world);
     }
 
     /// Puts an agent at a new place and clock.
@@ -200,7 +201,7 @@ impl<S: Space> Index<S> {
             node = self.grow_root(layer, world, cell);
         }
         self.attach(agent.0, cell, node);
-        self.prune(leaf);
+        self.prune(leaf, layer, world);
     }
 
     /// Visits agents of `world` that may matter to somebody at `position`, until told to stop.
@@ -381,8 +382,9 @@ impl<S: Space> Index<S> {
         }
     }
 
-    /// Gives back the node and its ancestors where they have become empty, then corrects clocks.
-    fn prune(&mut self, mut node: u32) {
+    /// Gives back the node and its ancestors, which are of this layer and world, where they have
+    /// become empty, then corrects clocks.
+    fn prune(&mut self, mut node: u32, layer: u32, world: World) {
         while node != NONE {
             let Node { first, children, parent, level, .. } = self.nodes[node as usize];
             let empty = if level == 0 { first == NONE } else { children == [NONE; 4] };
@@ -390,11 +392,7 @@ impl<S: Space> Index<S> {
                 break;
             }
             if parent == NONE {
-                for root in self.layers.iter_mut().flat_map(|layer| &mut layer.roots) {
-                    if *root == node {
-                        *root = NONE;
-                    }
-                }
+                self.layers[layer as usize].roots[world as usize] = NONE;
             } else {
                 for child in &mut self.nodes[parent as usize].children {
                     if *child == node {

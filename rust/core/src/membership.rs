@@ -15,7 +15,8 @@ use crate::story::Happening;
 
 impl<S: Space> Scheduler<S> {
     /// The earliest step at which somebody may join there: before it, others may already have
-    /// read what the newcomer could affect. Looks at every agent of the world.
+    /// read, or been told they may read, what the newcomer could affect. Looks at every agent of
+    /// the world.
     ///
     /// # Errors
     /// `BadPosition`, `BadFootprint`, `TooMany`.
@@ -23,7 +24,7 @@ impl<S: Space> Scheduler<S> {
         self.check_new(AgentId(self.agents.len() as u32), newcomer)?;
         let mut earliest = self.frontier.smallest();
         for id in (0..self.agents.len() as u32).map(AgentId) {
-            let Some(last) = self.last_told(id, newcomer) else { continue };
+            let Some((_, last)) = self.told(id, newcomer) else { continue };
             // The bound shrinks with the step joined at, so the earliest is found by halving.
             let (mut low, mut high) = (earliest, (last + 1).max(earliest));
             while low < high {
@@ -84,18 +85,26 @@ impl<S: Space> Scheduler<S> {
         Ok((id, step))
     }
 
-    /// The last step an agent of the newcomer's world has executed, is executing, or was told it
-    /// may execute. Those who left count too: what they read is read. In a world changed in place a
-    /// cluster that has not started can still take somebody in, so being told does not count there.
-    fn last_told(&self, id: AgentId, newcomer: &NewAgent<S::Coord>) -> Option<Step> {
+    /// The first and the last step an agent of the newcomer's world has executed, is executing, or
+    /// was told it may execute, if there is any since it joined. Those who left count too: what
+    /// they read is read.
+    ///
+    /// In a world changed in place a cluster that has not started can still take somebody in at its
+    /// step, so being told does not count there. But all see at once whoever has joined, at
+    /// whatever step, so it counts as having executed the step before while it is present.
+    fn told(&self, id: AgentId, newcomer: &NewAgent<S::Coord>) -> Option<(Step, Step)> {
         let entry = self.index.entry(id);
         if entry.world != newcomer.world {
             return None;
         }
-        match (self.rule, self.agents[id.index()].status) {
-            (_, Status::Running) | (Rule::Conservative, Status::Ready) => Some(entry.clock),
-            _ => entry.clock.checked_sub(1),
-        }
+        let Agent { status, joined, .. } = self.agents[id.index()];
+        let last = match (self.rule, status) {
+            (_, Status::Running) | (Rule::Conservative, Status::Ready) => entry.clock,
+            _ => entry.clock.checked_sub(1)?,
+        };
+        let seen = self.rule == Rule::Compatibility && status != Status::Left;
+        let first = if seen { joined.min(last) } else { joined };
+        (first <= last).then_some((first, last))
     }
 
     fn joins_too_close(&self, id: AgentId, newcomer: &NewAgent<S::Coord>, step: Step) -> bool {
@@ -107,8 +116,8 @@ impl<S: Space> Scheduler<S> {
             Rule::Conservative => &self.agents[id.index()].footprint,
             Rule::Compatibility => &self.widest,
         };
-        let last = self.last_told(id, newcomer);
-        rule::joining_bound(self.rule, footprint, &newcomer.footprint, entry.clock, last, step)
+        let told = self.told(id, newcomer);
+        rule::joining_bound(self.rule, footprint, &newcomer.footprint, entry.clock, told, step)
             .is_some_and(|bound| {
                 self.index.space().within(entry.position, newcomer.position, bound)
             })
@@ -150,6 +159,7 @@ impl<S: Space> Scheduler<S> {
             footprint: agent.footprint,
             // Until it has been examined; nobody counts on it meanwhile.
             status: Status::Blocked,
+            joined: clock,
             label: id,
             cluster_size: 1,
             slot: 0,

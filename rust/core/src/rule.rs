@@ -114,33 +114,37 @@ pub fn steps_until_release(bound: f64, distance: f64, speed: f64, slack: f64) ->
 /// Distance up to which a newcomer that joins at `step` could still affect what A has read.
 ///
 /// Under the compatibility rule `a` is the footprint that covers everybody's, the newcomer's
-/// included. `a_clock` is A's clock and `a_last` the last step A has executed, is executing, or was
-/// told it may execute, if any; before `step` the newcomer cannot matter, which is `None`. In a
-/// world changed in place A also must not be behind and see the newcomer too early.
+/// included. `a_clock` is A's clock and `a_told` the first and the last of the steps that A has
+/// executed, is executing, or was told it may execute, if any; before `step` the newcomer cannot
+/// matter, which is `None`. In a world changed in place A also must not be behind and see the
+/// newcomer too early.
 ///
 /// At each step `t` that A read, it stood within `(a_clock - t) * speed_A` of its place. It saw the
-/// newcomer where that joined (`t = step`) and could meet its effects later on; of those bounds the
-/// largest is the one at the first or at the last such step.
+/// newcomer where that joined (`t = step`, if A had joined by then) and could meet its effects at
+/// `t = step + lag` as somebody `lag` steps ahead does. That second bound is linear in `t`, so of
+/// the steps after `step` that A read, the first or the last has the largest. In a world changed in
+/// place all share one speed, and the bound is the same for every `t`. Either way it does not grow
+/// with `step`.
 #[must_use]
 pub fn joining_bound(
     rule: Rule,
     a: &Footprint,
     newcomer: &Footprint,
     a_clock: Step,
-    a_last: Option<Step>,
+    a_told: Option<(Step, Step)>,
     step: Step,
 ) -> Option<f64> {
     if rule == Rule::Compatibility && a_clock < step {
         return Some(compatibility_bound(a, step - a_clock));
     }
-    let behind = a_last?.checked_sub(step)?;
+    let (first, last) = a_told.filter(|(_, last)| *last >= step)?;
     Some(match rule {
         Rule::Compatibility => compatibility_bound(a, a_clock - step + 1),
         Rule::Conservative => {
             let walked = |t: Step| f64::from(a_clock - t) * a.speed;
-            let seen = a.sight + walked(step);
-            let met = |lag: Step| conservative_bound(a, newcomer, lag) + walked(step + lag);
-            if behind == 0 { seen } else { seen.max(met(1)).max(met(behind)) }
+            let seen = if first <= step { a.sight + walked(step) } else { 0.0 };
+            let met = |t: Step| conservative_bound(a, newcomer, t - step) + walked(t);
+            if last == step { seen } else { seen.max(met(first.max(step + 1))).max(met(last)) }
         }
     })
 }

@@ -44,6 +44,8 @@ pub enum Status {
 pub(crate) struct Agent {
     pub(crate) footprint: Footprint,
     pub(crate) status: Status,
+    /// Its first step.
+    pub(crate) joined: Step,
     /// Ready or running: the smallest id of its cluster.
     pub(crate) label: AgentId,
     /// Under the label: number of members of the cluster.

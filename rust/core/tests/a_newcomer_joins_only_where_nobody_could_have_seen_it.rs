@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{METRICS, Random, distance};
+use common::{METRICS, Random, distance, villager_at};
 use headway_core::{AgentId, Error, Footprint, Grid, NewAgent, Rule, Scheduler, Status, Step};
 
 fn footprint(random: &mut Random) -> Footprint {
@@ -26,12 +26,19 @@ fn a_newcomer_joins_only_where_nobody_could_have_seen_it() -> Result<(), Error> 
         let mut random = Random(seed);
         let metric = METRICS[random.below(3) as usize];
         let grid = Grid::new(metric, None).unwrap();
-        let new: Vec<_> = (0..6).map(|_| newcomer(&mut random)).collect();
+        let mut new: Vec<_> = (0..6).map(|_| newcomer(&mut random)).collect();
         let mut scheduler = Scheduler::new(grid, Rule::Conservative, &new, 0)?;
         let mut stood: BTreeMap<(u32, Step), [i32; 2]> = BTreeMap::new();
         let mut newly = Vec::new();
         for _ in 0..60 {
             let ready = scheduler.ready();
+            if random.chance(20) {
+                let somebody = newcomer(&mut random);
+                let at = scheduler.earliest_join(&somebody)? + random.below(9) as Step;
+                scheduler.add(&somebody, Some(at), &mut newly)?;
+                new.push(somebody);
+                continue;
+            }
             // The first is slow, so that the others lead.
             let chosen = ready[random.below(ready.len() as u64) as usize];
             if chosen == AgentId(0) && !random.chance(6) && ready.len() > 1 {
@@ -46,11 +53,12 @@ fn a_newcomer_joins_only_where_nobody_could_have_seen_it() -> Result<(), Error> 
             to[along] += random.between(-speed, speed) as i32;
             scheduler.finish(&[chosen], &[to], &mut newly)?;
         }
-        for id in (0..6).map(AgentId) {
+        for id in (0..new.len() as u32).map(AgentId) {
             if scheduler.status(id)? == Status::Ready {
                 stood.insert((id.0, scheduler.clock(id)?), scheduler.position(id)?);
             }
         }
+        let agent = AgentId(new.len() as u32);
         let somebody = newcomer(&mut random);
         let earliest = scheduler.earliest_join(&somebody)?;
         let q = somebody.position.map(f64::from);
@@ -69,16 +77,51 @@ fn a_newcomer_joins_only_where_nobody_could_have_seen_it() -> Result<(), Error> 
         assert!(!affected(earliest), "seed {seed}");
         if earliest > scheduler.frontier() {
             let error = scheduler.add(&somebody, Some(earliest - 1), &mut newly).unwrap_err();
-            let (agent, step) = (AgentId(6), earliest - 1);
+            let step = earliest - 1;
             assert_eq!(error, Error::JoinsTooEarly { agent, step, earliest }, "seed {seed}");
             refused += 1;
             tight += u32::from(affected(earliest - 1));
         } else {
             at_frontier += 1;
         }
-        assert_eq!(scheduler.add(&somebody, None, &mut newly)?, (AgentId(6), earliest));
+        assert_eq!(scheduler.add(&somebody, None, &mut newly)?, (agent, earliest));
         scheduler.validate()?;
     }
     assert!(refused > 20 && at_frontier > 20 && tight > 10, "{refused} {at_frontier} {tight}");
     Ok(())
+}
+
+#[test]
+fn one_who_joined_later_has_read_nothing_before() -> Result<(), Error> {
+    let grid = Grid::new(METRICS[0], None).unwrap();
+    let mut scheduler = Scheduler::new(grid, Rule::Conservative, &[villager_at(0, 0)], 0)?;
+    let mut newly = Vec::new();
+    // Agent 0 blocks it, so it has been told nothing.
+    assert_eq!(scheduler.add(&villager_at(50, 0), Some(100), &mut newly)?, (AgentId(1), 100));
+    assert_eq!(scheduler.earliest_join(&villager_at(52, 0))?, 0);
+    assert_eq!(scheduler.add(&villager_at(52, 0), Some(20), &mut newly)?, (AgentId(2), 20));
+    // Far from agent 0 somebody may start step 100 at once; what began by then could reach it.
+    assert_eq!(scheduler.add(&villager_at(900, 0), Some(100), &mut newly)?, (AgentId(3), 100));
+    assert_eq!(scheduler.status(AgentId(3))?, Status::Ready);
+    assert_eq!(scheduler.earliest_join(&villager_at(904, 0))?, 101);
+    assert_eq!(scheduler.earliest_join(&villager_at(905, 0))?, 100);
+    assert_eq!(scheduler.earliest_join(&villager_at(906, 0))?, 99);
+    assert_eq!(scheduler.earliest_join(&villager_at(930, 0))?, 75);
+    // Having left, it reads no more.
+    scheduler.remove(&[AgentId(3)], &mut newly)?;
+    assert_eq!(scheduler.earliest_join(&villager_at(904, 0))?, 0);
+    scheduler.validate()
+}
+
+#[test]
+fn in_a_world_changed_in_place_nobody_joins_before_one_it_would_see_too_early() -> Result<(), Error>
+{
+    let grid = Grid::new(METRICS[0], None).unwrap();
+    let mut scheduler = Scheduler::new(grid, Rule::Compatibility, &[villager_at(0, 0)], 0)?;
+    let mut newly = Vec::new();
+    assert_eq!(scheduler.add(&villager_at(50, 0), Some(40), &mut newly)?, (AgentId(1), 40));
+    assert_eq!(scheduler.earliest_join(&villager_at(52, 0))?, 40);
+    scheduler.remove(&[AgentId(1)], &mut newly)?;
+    assert_eq!(scheduler.earliest_join(&villager_at(52, 0))?, 0);
+    scheduler.validate()
 }

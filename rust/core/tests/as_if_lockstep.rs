@@ -151,7 +151,8 @@ enum Change {
 /// What a world must offer to be run in any order.
 trait World {
     fn new() -> Self;
-    fn join(&mut self, step: u32, state: State);
+    /// Agents are numbered in the order of `add`, whatever the steps joined at.
+    fn join(&mut self, agent: usize, step: u32, state: State);
     fn leave(&mut self, agent: usize, step: u32);
     fn read_and_act(&mut self, setting: &Setting, agent: usize, step: u32) -> Effects;
     fn commit(&mut self, agent: usize, step: u32, effects: &Effects);
@@ -180,8 +181,10 @@ impl World for Versioned {
         Self { states: Vec::new(), cells: BTreeMap::new(), messages: BTreeMap::new() }
     }
 
-    fn join(&mut self, step: u32, state: State) {
-        self.states.push((step, vec![state], u32::MAX));
+    fn join(&mut self, agent: usize, step: u32, state: State) {
+        let absent = (u32::MAX, Vec::new(), u32::MAX);
+        self.states.resize(self.states.len().max(agent + 1), absent);
+        self.states[agent] = (step, vec![state], u32::MAX);
     }
 
     fn leave(&mut self, agent: usize, step: u32) {
@@ -239,10 +242,13 @@ impl World for InPlace {
         }
     }
 
-    fn join(&mut self, _step: u32, state: State) {
-        self.states.push(Some(state));
-        self.history.push(vec![state]);
-        self.inboxes.push(BTreeMap::new());
+    fn join(&mut self, agent: usize, _step: u32, state: State) {
+        let agents = self.states.len().max(agent + 1);
+        self.states.resize(agents, None);
+        self.history.resize(agents, Vec::new());
+        self.inboxes.resize(agents, BTreeMap::new());
+        self.states[agent] = Some(state);
+        self.history[agent].push(state);
     }
 
     fn leave(&mut self, agent: usize, _step: u32) {
@@ -276,8 +282,8 @@ impl World for InPlace {
 fn lockstep<W: World>(setting: &Setting, changes: &[Change]) -> W {
     let mut world = W::new();
     let mut present: BTreeSet<usize> = (0..setting.starts.len()).collect();
-    for state in &setting.starts {
-        world.join(0, *state);
+    for (agent, state) in setting.starts.iter().enumerate() {
+        world.join(agent, 0, *state);
     }
     let mut joined = setting.starts.len();
     // Ids are given in the order of joining, whatever the steps joined at.
@@ -293,15 +299,12 @@ fn lockstep<W: World>(setting: &Setting, changes: &[Change]) -> W {
             }
         }
     }
-    // The worlds number agents by joining: give them their entries first, absent ones empty.
-    let ids_in_order = later.values().flatten().filter(|(_, c)| matches!(c, Change::Join(..)));
-    assert!(ids_in_order.is_sorted_by_key(|(id, _)| *id), "joins must come in the order of steps");
     for step in 0..setting.steps {
         for (agent, change) in later.remove(&step).unwrap_or_default() {
             match change {
                 Change::Join(_, state) => {
                     present.insert(agent);
-                    world.join(step, state);
+                    world.join(agent, step, state);
                 }
                 Change::Leave(_, _, gone_at) => {
                     present.remove(&agent);
@@ -324,11 +327,10 @@ type Flight = Vec<(usize, Option<Effects>)>;
 /// Runs in random order; returns the world, who joined and left when, and the largest lead.
 fn out_of_order<W: World>(setting: &mut Setting, rule: Rule) -> (W, Vec<Change>, u32) {
     let mut world = W::new();
-    for state in &setting.starts {
-        world.join(0, *state);
+    for (agent, state) in setting.starts.iter().enumerate() {
+        world.join(agent, 0, *state);
     }
     let mut changes = Vec::new();
-    let mut joined_last = 0;
     let mut scheduler = setting.scheduler(rule);
     let mut random = Random(setting.seed ^ 0xABCD);
     let mut flights: Vec<Flight> = Vec::new();
@@ -354,14 +356,15 @@ fn out_of_order<W: World>(setting: &mut Setting, rule: Rule) -> (W, Vec<Change>,
                 let footprint = setting.footprints[random.below(7) as usize];
                 let position = [at.0 as i32, at.1 as i32];
                 let newcomer = NewAgent { position, footprint, world: 0 };
-                let step = scheduler.earliest_join(&newcomer).unwrap().max(joined_last);
+                let later = random.below(2) * random.below(6);
+                let step = scheduler.earliest_join(&newcomer).unwrap() + later as u32;
                 if step < setting.steps && scheduler.add(&newcomer, Some(step), &mut newly).is_ok()
                 {
+                    let agent = setting.footprints.len();
                     setting.footprints.push(footprint);
                     let state = State { at, value: 99 };
-                    world.join(step, state);
+                    world.join(agent, step, state);
                     changes.push(Change::Join(step, state));
-                    joined_last = step;
                 }
             }
             continue;

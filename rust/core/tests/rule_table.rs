@@ -63,20 +63,22 @@ fn nobody_is_released_before_the_bound_can_be_exceeded() {
 
 #[test]
 fn a_newcomer_is_kept_from_all_that_has_been_read() {
-    for (sight, speed, n_more, n_speed, step, more) in common::product([4, 4, 3, 5, 7, 2]) {
+    for (sight, speed, n_more, n_speed, step, code) in common::product([4, 4, 3, 5, 7, 16]) {
+        let (more, joined) = (code % 2, code / 2);
         let (a, newcomer) = (footprint(sight, 0, speed), footprint(0, n_more, n_speed));
         let clock = 6;
         let last = 5 + more; // 6: it runs, or was told it may
-        let found = joining_bound(Rule::Conservative, &a, &newcomer, clock, Some(last), step);
+        let told = (joined <= last).then_some((joined, last));
+        let found = joining_bound(Rule::Conservative, &a, &newcomer, clock, told, step);
         // Every step that A has read, and where it can have stood then.
-        let expected = (step..=last)
+        let expected = (step.max(joined)..=last)
             .map(|t| {
                 let walked = f64::from(clock - t) * a.speed;
                 let read = if t == step { a.sight } else { touched(&a, &newcomer, t - step) };
                 read + walked
             })
             .reduce(f64::max);
-        assert_eq!(found, expected, "{a:?} {newcomer:?} {step} {last}");
+        assert_eq!(found, expected, "{a:?} {newcomer:?} {step} {told:?}");
         assert_eq!(joining_bound(Rule::Conservative, &a, &newcomer, 0, None, step), None);
     }
 }

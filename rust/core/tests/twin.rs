@@ -186,7 +186,11 @@ impl<S: World> Run<S> {
             let like = self.random.below(self.twin.agents.len() as u64) as usize;
             let mut agent = self.twin.agents[like].clone();
             agent.position = Self::place(&mut self.random, self.size, self.twin.wrap);
-            match self.scheduler.add(&Self::newcomer(&agent), None, &mut newly) {
+            let newcomer = Self::newcomer(&agent);
+            // Some join later than they must, and others then before them.
+            let later = (self.random.below(2) * self.random.below(9)) as Step;
+            let at = self.scheduler.earliest_join(&newcomer).unwrap() + later;
+            match self.scheduler.add(&newcomer, Some(at), &mut newly) {
                 Ok((_, step)) => {
                     (agent.clock, agent.running, agent.present) = (step, false, true);
                     self.twin.agents.push(agent);

@@ -1,15 +1,17 @@
 //! Arrays in and out: checks of dtype and shape, and the copies.
 
-use headway_core::{AgentId, Error, Grid, PositionFault};
+use headway_core::{AgentId, Error, Grid, PositionFault, Step};
 use numpy::ndarray::Dimension;
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray,
     PyReadonlyArray1, PyReadonlyArray2, PyUntypedArray, PyUntypedArrayMethods,
 };
+use pyo3::exceptions::PyOverflowError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::{IntoPyDict, PyInt};
 
-use crate::error::{from_core, plain};
+use crate::error::{from_core, plain, raise, shown};
 
 /// Positions of a batch: whole tiles, or real coordinates.
 pub enum Positions {
@@ -52,12 +54,31 @@ fn copy_as<'py>(
 }
 
 fn wrong_dtype(array: &Bound<'_, PyUntypedArray>, what: &str, wanted: &str) -> PyErr {
-    let message = format!("{what} must be {wanted}, got dtype {}", array.dtype());
-    plain(array.py(), "ArrayTypeError", message)
+    let got = match number_too_large(array) {
+        Some(number) => format!("{number}, which does not fit 64 bits"),
+        None => format!("dtype {}", array.dtype()),
+    };
+    plain(array.py(), "ArrayTypeError", format!("{what} must be {wanted}, got {got}"))
+}
+
+/// The first of the numbers that made numpy keep them as Python objects.
+fn number_too_large(array: &Bound<'_, PyUntypedArray>) -> Option<String> {
+    if array.dtype().kind() != b'O' {
+        return None;
+    }
+    let flat = array.call_method0(intern!(array.py(), "ravel")).ok()?;
+    let too_large = |item: &Bound<'_, PyAny>| {
+        item.is_instance_of::<PyInt>()
+            && item.extract::<i64>().is_err()
+            && item.extract::<u64>().is_err()
+    };
+    flat.try_iter().ok()?.flatten().find(too_large).map(|number| shown(&number))
 }
 
 fn wrong_shape(array: &Bound<'_, PyUntypedArray>, what: &str, wanted: &str) -> PyErr {
-    let message = format!("{what} must have shape {wanted}, got {:?}", array.shape());
+    let sizes: Vec<_> = array.shape().iter().map(ToString::to_string).collect();
+    let comma = if sizes.len() == 1 { "," } else { "" };
+    let message = format!("{what} must have shape {wanted}, got ({}{comma})", sizes.join(", "));
     plain(array.py(), "ArrayShapeError", message)
 }
 
@@ -101,22 +122,39 @@ pub fn integers<T>(
 
 /// Ids of agents, of which `agents` have joined.
 pub fn ids(given: &Bound<'_, PyAny>, agents: u32) -> PyResult<Vec<AgentId>> {
-    integers(given, "ids", |id| agent(given.py(), id, agents))
+    let unknown = |id| from_core(given.py(), &Error::UnknownAgent { agent: id, agents });
+    integers(given, "ids", |id| u32::try_from(id).map(AgentId).map_err(|_| unknown(id)))
+}
+
+/// A whole number of any size; none where it does not fit.
+pub fn whole_number(given: &Bound<'_, PyAny>) -> PyResult<Option<i128>> {
+    match given.extract() {
+        Ok(number) => Ok(Some(number)),
+        Err(error) if error.is_instance_of::<PyOverflowError>(given.py()) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// An id as the core names it, if it can be one.
-pub fn agent(py: Python<'_>, id: i128, agents: u32) -> PyResult<AgentId> {
+pub fn agent(given: &Bound<'_, PyAny>, agents: u32) -> PyResult<AgentId> {
+    let py = given.py();
+    let Some(id) = whole_number(given)? else {
+        let facts = [("agent", given.clone()), ("agents", agents.into_pyobject(py)?.into_any())];
+        let message =
+            format!("no agent {}: {agents} agents have joined, numbered from 0", shown(given));
+        return Err(raise(py, "UnknownAgentError", message, &facts.into_py_dict(py)?));
+    };
     u32::try_from(id)
         .map(AgentId)
         .map_err(|_| from_core(py, &Error::UnknownAgent { agent: id, agents }))
 }
 
+/// Whose position it is, and in which step it gets there; none for one about to join.
+pub type Whose = (AgentId, Option<Step>);
+
 /// Positions of shape (k, 2); integers are tiles, floats are coordinates. `whose` names the agent
 /// of a row in errors.
-pub fn positions(
-    given: &Bound<'_, PyAny>,
-    whose: impl Fn(usize) -> AgentId,
-) -> PyResult<Positions> {
+pub fn positions(given: &Bound<'_, PyAny>, whose: impl Fn(usize) -> Whose) -> PyResult<Positions> {
     let array = as_array(given, "positions")?;
     if array.ndim() != 2 || array.shape()[1] != 2 {
         return Err(wrong_shape(&array, "positions", "(k, 2)"));
@@ -129,10 +167,7 @@ pub fn positions(
 }
 
 /// Positions for a grid; also takes an empty array of any dtype.
-pub fn tiles(
-    given: &Bound<'_, PyAny>,
-    whose: impl Fn(usize) -> AgentId,
-) -> PyResult<Vec<[i32; 2]>> {
+pub fn tiles(given: &Bound<'_, PyAny>, whose: impl Fn(usize) -> Whose) -> PyResult<Vec<[i32; 2]>> {
     let array = as_array(given, "positions")?;
     if array.len() == 0 {
         return Ok(Vec::new());
@@ -148,7 +183,7 @@ pub fn tiles(
 /// Positions for a plane; whole numbers are taken too.
 pub fn coordinates(
     given: &Bound<'_, PyAny>,
-    whose: impl Fn(usize) -> AgentId,
+    whose: impl Fn(usize) -> Whose,
 ) -> PyResult<Vec<[f64; 2]>> {
     let array = as_array(given, "positions")?;
     if array.len() == 0 {
@@ -171,7 +206,7 @@ pub fn one_position<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny
 
 fn grid(
     array: &Bound<'_, PyUntypedArray>,
-    whose: impl Fn(usize) -> AgentId,
+    whose: impl Fn(usize) -> Whose,
 ) -> PyResult<Vec<[i32; 2]>> {
     let py = array.py();
     if let Ok(tiles) = array.extract::<PyReadonlyArray2<'_, i32>>()
@@ -192,12 +227,13 @@ fn grid(
 }
 
 /// A tile as the core takes it; one that does not even fit 32 bits is refused in its words.
-fn tile(py: Python<'_>, row: [i128; 2], agent: AgentId) -> PyResult<[i32; 2]> {
+fn tile(py: Python<'_>, row: [i128; 2], (agent, clock): Whose) -> PyResult<[i32; 2]> {
     if let (Ok(x), Ok(y)) = (i32::try_from(row[0]), i32::try_from(row[1])) {
         return Ok([x, y]);
     }
     let fault = PositionFault::TooFar(f64::from(Grid::LIMIT));
-    Err(from_core(py, &Error::BadPosition { agent, position: row.map(|x| x as f64), fault }))
+    let position = row.map(|x| x as f64);
+    Err(from_core(py, &Error::BadPosition { agent, clock, position, fault }))
 }
 
 fn plane(array: &Bound<'_, PyUntypedArray>) -> PyResult<Vec<[f64; 2]>> {
@@ -222,14 +258,44 @@ pub fn option(
     let (least, most) = limits;
     let number = given.extract::<u64>().ok().filter(|number| (least..=most).contains(number));
     number.ok_or_else(|| {
-        let shown = given.repr().map_or_else(|_| "something else".into(), |r| r.to_string());
+        let shown = shown(given);
         let message = format!("{what} must be a whole number from {least} to {most}, got {shown}");
         plain(given.py(), class, message)
     })
 }
 
+/// A number from an option; else an error of this class.
+pub fn number(given: &Bound<'_, PyAny>, what: &str, class: &str) -> PyResult<f64> {
+    given.extract().map_err(|_| {
+        let message = format!("{what} must be a number, got {}", shown(given));
+        plain(given.py(), class, message)
+    })
+}
+
+/// One number for all agents, or one for each.
+pub enum PerAgent {
+    One(f64),
+    Each(Vec<f64>),
+}
+
+impl PerAgent {
+    pub fn of(&self, agent: usize) -> f64 {
+        match self {
+            Self::One(value) => *value,
+            Self::Each(values) => values[agent],
+        }
+    }
+
+    pub fn for_all(&self) -> Option<f64> {
+        match self {
+            Self::One(value) => Some(*value),
+            Self::Each(_) => None,
+        }
+    }
+}
+
 /// One number for all agents, or one for each, as floats.
-pub fn per_agent(given: &Bound<'_, PyAny>, what: &str, agents: usize) -> PyResult<Vec<f64>> {
+pub fn per_agent(given: &Bound<'_, PyAny>, what: &str, agents: usize) -> PyResult<PerAgent> {
     let array = as_array(given, what)?;
     if !matches!(array.dtype().kind(), b'i' | b'u' | b'f') {
         return Err(wrong_dtype(&array, what, "a number or an array of numbers"));
@@ -241,7 +307,7 @@ pub fn per_agent(given: &Bound<'_, PyAny>, what: &str, agents: usize) -> PyResul
     let py = array.py();
     let flat = copy_as(&array, "float64")?.call_method1(intern!(py, "reshape"), (-1,))?;
     let values = flat.cast::<PyArray1<f64>>()?.readonly().as_array().to_vec();
-    Ok(if one { vec![values[0]; agents] } else { values })
+    Ok(if one { PerAgent::One(values[0]) } else { PerAgent::Each(values) })
 }
 
 /// Ids as a new int64 array.

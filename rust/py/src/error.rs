@@ -24,6 +24,18 @@ pub fn plain(py: Python<'_>, class: &str, message: String) -> PyErr {
     raise(py, class, message, &PyDict::new(py))
 }
 
+/// What was given, for a message.
+pub fn shown(given: &Bound<'_, PyAny>) -> String {
+    given.repr().map_or_else(|_| "something else".into(), |repr| repr.to_string())
+}
+
+/// Refuses to go on after a panic, which may have left the state changed by half.
+pub fn poisoned(py: Python<'_>) -> PyErr {
+    let message = "an earlier call broke off in the middle of a change, so this object cannot be \
+                   used any more; that was a bug of Headway";
+    plain(py, "InvariantError", message.into())
+}
+
 /// Translates a refusal of the core.
 pub fn from_core(py: Python<'_>, error: &Error) -> PyErr {
     let message = error.to_string();
@@ -37,8 +49,8 @@ pub fn from_core(py: Python<'_>, error: &Error) -> PyErr {
         Error::AgentLeft { agent, clock } => {
             agent_and_clock(py, *agent, *clock).map(|facts| ("AgentLeftError", facts))
         }
-        Error::Duplicate { agent } => {
-            [("agent", id(agent))].into_py_dict(py).map(|facts| ("DuplicateAgentError", facts))
+        Error::Duplicate { agent, clock } => {
+            agent_and_clock(py, *agent, *clock).map(|facts| ("DuplicateAgentError", facts))
         }
         Error::Blocked { agent, clock, witness } => {
             agent_and_clock(py, *agent, *clock).and_then(|facts| {
@@ -64,8 +76,9 @@ pub fn from_core(py: Python<'_>, error: &Error) -> PyErr {
                 facts.set_item("speed", speed)?;
                 Ok(("OverSpeedError", facts))
             }),
-        Error::BadPosition { agent, position: [x, y], fault: _ } => {
+        Error::BadPosition { agent, clock, position: [x, y], fault: _ } => {
             [("agent", id(agent))].into_py_dict(py).and_then(|facts| {
+                facts.set_item("clock", clock)?;
                 facts.set_item("position", (x, y))?;
                 Ok(("PositionError", facts))
             })

@@ -1,14 +1,16 @@
 //! `headway.Scheduler`: borrows arguments, calls the core, converts results.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use headway_core::{AgentId, Error, Footprint, Grid, NewAgent, Plane, Scheduler, Space, Status};
 use numpy::{IntoPyArray, PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 
 use crate::arrays::{self, Positions};
-use crate::error::{from_core, plain};
-use crate::options::{footprints, grid, metric_named, plane, rule_named, size_of_world, worlds_of};
+use crate::error::{from_core, plain, poisoned};
+use crate::options::{
+    Name, footprints, grid, metric_named, plane, rule_named, size_of_world, worlds_of,
+};
 use crate::story::PyStoryEntry;
 
 /// Batches from here on are worked on without the interpreter lock.
@@ -63,7 +65,7 @@ macro_rules! either {
 ///     the default.
 /// metric : {"chebyshev", "manhattan", "euclidean"}
 ///     The distance perception is limited by. A square of tiles around an agent is "chebyshev".
-/// wrap : (float, float), optional
+/// wrap : (number, number), optional
 ///     Size of the world where its borders are joined; positions are then within [0, size).
 /// rule : {"conservative", "compatibility"}
 ///     See above.
@@ -90,7 +92,7 @@ pub struct PyScheduler {
     inner: Mutex<Inner>,
     metric: &'static str,
     rule: &'static str,
-    /// The footprint all first agents share, for those who join later.
+    /// The footprint all first agents share, or would if there were any, for those who join later.
     common: Option<Footprint>,
 }
 
@@ -100,23 +102,25 @@ type Ids<'py> = Bound<'py, PyArray1<i64>>;
 #[pymethods]
 impl PyScheduler {
     #[new]
-    #[pyo3(signature = (positions, *, sight, speed, reach=None, metric="chebyshev", wrap=None,
-                        rule="conservative", worlds=None, story_capacity=None))]
+    #[pyo3(signature = (positions, *, sight, speed, reach=None, metric="chebyshev".into(),
+                        wrap=None, rule="conservative".into(), worlds=None, story_capacity=None),
+           text_signature = "(positions, *, sight, speed, reach=None, metric='chebyshev', \
+                             wrap=None, rule='conservative', worlds=None, story_capacity=None)")]
     #[allow(clippy::too_many_arguments)]
     fn new(
         positions: &Bound<'_, PyAny>,
         sight: &Bound<'_, PyAny>,
         speed: &Bound<'_, PyAny>,
         reach: Option<&Bound<'_, PyAny>>,
-        metric: &str,
+        metric: Name<'_>,
         wrap: Option<&Bound<'_, PyAny>>,
-        rule: &str,
+        rule: Name<'_>,
         worlds: Option<&Bound<'_, PyAny>>,
         story_capacity: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let py = positions.py();
-        let (metric_name, metric) = metric_named(py, metric)?;
-        let (rule_name, rule) = rule_named(py, rule)?;
+        let (metric_name, metric) = metric_named(py, &metric)?;
+        let (rule_name, rule) = rule_named(py, &rule)?;
         let wrap = wrap.map(size_of_world).transpose()?;
         let story_capacity = match story_capacity {
             Some(given) => {
@@ -124,16 +128,12 @@ impl PyScheduler {
             }
             None => STORY_CAPACITY,
         };
-        let positions = arrays::positions(positions, |row| AgentId(row as u32))?;
+        let positions = arrays::positions(positions, |row| (AgentId(row as u32), None))?;
         let agents = match &positions {
             Positions::Grid(tiles) => tiles.len(),
             Positions::Plane(coordinates) => coordinates.len(),
         };
-        let footprints = footprints(sight, speed, reach, agents)?;
-        let common = footprints
-            .first()
-            .copied()
-            .filter(|first| footprints.iter().all(|footprint| footprint == first));
+        let (footprints, common) = footprints(sight, speed, reach, agents)?;
         let worlds = worlds.map(|given| worlds_of(given, agents)).transpose()?;
         let world = |i: usize| worlds.as_ref().map_or(0, |worlds| worlds[i]);
         let inner = match positions {
@@ -159,8 +159,8 @@ impl PyScheduler {
     /// int64 (k,)
     ///     New array. Ordered by clock, then by the number of agents they hold up (most first; the
     ///     busiest member speaks for a cluster), then by id. Members of a cluster stand together.
-    fn ready<'py>(&self, py: Python<'py>) -> Ids<'py> {
-        arrays::from_ids(py, &either!(&*self.lock(py), scheduler => scheduler.ready()))
+    fn ready<'py>(&self, py: Python<'py>) -> PyResult<Ids<'py>> {
+        Ok(arrays::from_ids(py, &either!(&*self.lock(py)?, scheduler => scheduler.ready())))
     }
 
     /// Mark agents as executing their next step.
@@ -219,10 +219,14 @@ impl PyScheduler {
             let message = format!("finish() got {count} ids and {given} positions");
             Err(plain(py, "ArrayShapeError", message))
         };
-        let whose = |row: usize| ids.get(row).copied().unwrap_or(AgentId(u32::MAX));
+        let whose = |row: usize| {
+            let id = ids.get(row).copied().unwrap_or(AgentId(u32::MAX));
+            let clock = |inner: &Inner| either!(inner, scheduler => scheduler.clock(id)).ok();
+            (id, self.lock(py).ok().and_then(|inner| clock(&inner)))
+        };
         let mut newly_ready = Vec::new();
         // The kind of position never changes, so the lock need not be kept in between.
-        let is_grid = matches!(*self.lock(py), Inner::Grid(_));
+        let is_grid = matches!(*self.lock(py)?, Inner::Grid(_));
         if is_grid {
             let tiles = arrays::tiles(positions, whose)?;
             check(tiles.len())?;
@@ -244,17 +248,18 @@ impl PyScheduler {
     /// Let an agent join.
     ///
     /// Somebody ahead may already have read what the newcomer would have affected, so it can join
-    /// only from a certain step on. Looks at every agent of the world. Under the compatibility
-    /// rule the newcomer becomes a member of the cluster it stands in, which may then have to
-    /// wait: ask `ready` again after adding.
+    /// only from a certain step on. An agent that may start at once counts as having started; add
+    /// those who belong together in order, or at later steps. Looks at every agent of the world.
+    /// Under the compatibility rule the newcomer becomes a member of the cluster it stands in,
+    /// which may then have to wait: ask `ready` again after adding.
     ///
     /// Parameters
     /// ----------
     /// position : (x, y)
     ///     Where it stands at the start of its first step.
     /// sight, speed, reach : float, optional
-    ///     Its footprint; by default the one all first agents share (`reach` defaults to `speed` if
-    ///     that is given).
+    ///     Its footprint; by default the one all first agents share, or the numbers given at the
+    ///     start where there were none (`reach` defaults to `speed` if that is given).
     /// world : int, optional
     ///     Its world; by default 0.
     /// at : int, optional
@@ -278,9 +283,9 @@ impl PyScheduler {
     fn add(
         &self,
         position: &Bound<'_, PyAny>,
-        sight: Option<f64>,
-        speed: Option<f64>,
-        reach: Option<f64>,
+        sight: Option<&Bound<'_, PyAny>>,
+        speed: Option<&Bound<'_, PyAny>>,
+        reach: Option<&Bound<'_, PyAny>>,
         world: Option<&Bound<'_, PyAny>>,
         at: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<(u32, u32)> {
@@ -300,11 +305,11 @@ impl PyScheduler {
             None => None,
         };
         let place = arrays::one_position(position)?;
-        let (is_grid, next) = match &*self.lock(py) {
+        let (is_grid, next) = match &*self.lock(py)? {
             Inner::Grid(scheduler) => (true, scheduler.agents_joined()),
             Inner::Plane(scheduler) => (false, scheduler.agents_joined()),
         };
-        let whose = |_| AgentId(next as u32);
+        let whose = |_| (AgentId(next as u32), None);
         let (tiles, coordinates) = if is_grid {
             (arrays::tiles(&place, whose)?, Vec::new())
         } else {
@@ -362,10 +367,10 @@ impl PyScheduler {
     /// Raises
     /// ------
     /// UnknownAgentError, AgentLeftError
-    fn blockers<'py>(&self, py: Python<'py>, agent: i128) -> PyResult<Ids<'py>> {
+    fn blockers<'py>(&self, agent: &Bound<'py, PyAny>) -> PyResult<Ids<'py>> {
         let blockers =
-            self.ask(py, agent, |inner, id| either!(inner, scheduler => scheduler.blockers(id)))?;
-        Ok(arrays::from_ids(py, &blockers))
+            self.ask(agent, |inner, id| either!(inner, scheduler => scheduler.blockers(id)))?;
+        Ok(arrays::from_ids(agent.py(), &blockers))
     }
 
     /// Return what is remembered of this agent, oldest first: why it waited, on whom, until when.
@@ -375,9 +380,9 @@ impl PyScheduler {
     /// Raises
     /// ------
     /// UnknownAgentError
-    fn story(&self, py: Python<'_>, agent: i128) -> PyResult<Vec<PyStoryEntry>> {
+    fn story(&self, agent: &Bound<'_, PyAny>) -> PyResult<Vec<PyStoryEntry>> {
         let story =
-            self.ask(py, agent, |inner, id| either!(inner, scheduler => scheduler.story(id)))?;
+            self.ask(agent, |inner, id| either!(inner, scheduler => scheduler.story(id)))?;
         Ok(story.into_iter().map(PyStoryEntry).collect())
     }
 
@@ -388,9 +393,9 @@ impl PyScheduler {
     /// Raises
     /// ------
     /// UnknownAgentError
-    fn status(&self, py: Python<'_>, agent: i128) -> PyResult<&'static str> {
+    fn status(&self, agent: &Bound<'_, PyAny>) -> PyResult<&'static str> {
         let status =
-            self.ask(py, agent, |inner, id| either!(inner, scheduler => scheduler.status(id)))?;
+            self.ask(agent, |inner, id| either!(inner, scheduler => scheduler.status(id)))?;
         Ok(match status {
             Status::Blocked => "blocked",
             Status::Held => "held",
@@ -407,8 +412,8 @@ impl PyScheduler {
     /// Raises
     /// ------
     /// UnknownAgentError
-    fn held_up(&self, py: Python<'_>, agent: i128) -> PyResult<u32> {
-        self.ask(py, agent, |inner, id| either!(inner, scheduler => scheduler.held_up(id)))
+    fn held_up(&self, agent: &Bound<'_, PyAny>) -> PyResult<u32> {
+        self.ask(agent, |inner, id| either!(inner, scheduler => scheduler.held_up(id)))
     }
 
     /// Return, for each agent, the smallest id of the cluster it is ready or running with.
@@ -431,7 +436,7 @@ impl PyScheduler {
     fn clusters<'py>(&self, ids: &Bound<'py, PyAny>) -> PyResult<Ids<'py>> {
         let py = ids.py();
         let ids = self.ids(ids)?;
-        let inner = self.lock(py);
+        let inner = self.lock(py)?;
         let labels: Result<Vec<_>, _> =
             either!(&*inner, scheduler => ids.iter().map(|&id| scheduler.cluster(id)).collect());
         drop(inner);
@@ -453,7 +458,7 @@ impl PyScheduler {
     /// Of agents that left, the step they would have executed next.
     #[getter]
     fn clocks<'py>(&self, py: Python<'py>) -> PyResult<Ids<'py>> {
-        let inner = self.lock(py);
+        let inner = self.lock(py)?;
         let clocks: Result<Vec<u32>, _> = either!(&*inner, scheduler => {
             (0..scheduler.agents_joined()).map(|i| scheduler.clock(AgentId(i as u32))).collect()
         });
@@ -465,7 +470,7 @@ impl PyScheduler {
     /// Where each agent stood at the start of its current step: int64 or float64 (n, 2), new array.
     #[getter]
     fn positions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let inner = self.lock(py);
+        let inner = self.lock(py)?;
         let array = match &*inner {
             Inner::Grid(scheduler) => {
                 let flat = flat_positions(scheduler).map_err(|error| from_core(py, &error))?;
@@ -482,8 +487,8 @@ impl PyScheduler {
 
     /// The smallest clock of the agents present: no step before it can change any more.
     #[getter]
-    fn frontier(&self, py: Python<'_>) -> u32 {
-        either!(&*self.lock(py), scheduler => scheduler.frontier())
+    fn frontier(&self, py: Python<'_>) -> PyResult<u32> {
+        Ok(either!(&*self.lock(py)?, scheduler => scheduler.frontier()))
     }
 
     /// The metric, as given.
@@ -498,26 +503,26 @@ impl PyScheduler {
         self.rule
     }
 
-    fn __len__(&self, py: Python<'_>) -> usize {
-        either!(&*self.lock(py), scheduler => scheduler.agents_joined())
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(either!(&*self.lock(py)?, scheduler => scheduler.agents_joined()))
     }
 
-    fn __repr__(&self, py: Python<'_>) -> String {
-        format!(
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(format!(
             "<Scheduler of {} agents, rule {}, metric {}, frontier {}>",
-            self.__len__(py),
+            self.__len__(py)?,
             self.rule,
             self.metric,
-            self.frontier(py)
-        )
+            self.frontier(py)?
+        ))
     }
 }
 
 impl PyScheduler {
     /// Waits for the state without holding up other threads.
-    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, Inner> {
+    fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Inner>> {
         use pyo3::sync::MutexExt;
-        self.inner.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock_py_attached(py).map_err(|_| poisoned(py))
     }
 
     /// The one door for changes: long ones run without the interpreter lock.
@@ -528,37 +533,41 @@ impl PyScheduler {
         call: impl FnOnce(&mut Inner) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
         let result = if size < LONG {
-            call(&mut self.lock(py))
+            Some(call(&mut *self.lock(py)?))
         } else {
-            py.detach(|| call(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner)))
+            py.detach(|| self.inner.lock().ok().map(|mut inner| call(&mut inner)))
         };
-        result.map_err(|error| from_core(py, &error))
+        result.ok_or_else(|| poisoned(py))?.map_err(|error| from_core(py, &error))
     }
 
     fn ids(&self, given: &Bound<'_, PyAny>) -> PyResult<Vec<AgentId>> {
-        arrays::ids(given, self.__len__(given.py()) as u32)
+        arrays::ids(given, self.__len__(given.py())? as u32)
     }
 
     fn ask<T>(
         &self,
-        py: Python<'_>,
-        agent: i128,
+        agent: &Bound<'_, PyAny>,
         call: impl FnOnce(&Inner, AgentId) -> Result<T, Error>,
     ) -> PyResult<T> {
-        let inner = self.lock(py);
-        let agents = either!(&*inner, scheduler => scheduler.agents_joined()) as u32;
-        let result = arrays::agent(py, agent, agents).map(|id| call(&inner, id));
-        drop(inner);
-        result?.map_err(|error| from_core(py, &error))
+        let py = agent.py();
+        let id = arrays::agent(agent, self.__len__(py)? as u32)?;
+        let result = call(&*self.lock(py)?, id);
+        result.map_err(|error| from_core(py, &error))
     }
 
     fn newcomer(
         &self,
         py: Python<'_>,
-        sight: Option<f64>,
-        speed: Option<f64>,
-        reach: Option<f64>,
+        sight: Option<&Bound<'_, PyAny>>,
+        speed: Option<&Bound<'_, PyAny>>,
+        reach: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Footprint> {
+        let number = |given: Option<&Bound<'_, PyAny>>, what: &str| {
+            given.map(|given| arrays::number(given, what, "OptionError")).transpose()
+        };
+        let sight = number(sight, "sight")?;
+        let speed = number(speed, "speed")?;
+        let reach = number(reach, "reach")?;
         let common = self.common;
         let sight = sight.or(common.map(|footprint| footprint.sight));
         let reach = reach.or(speed).or(common.map(|footprint| footprint.reach));

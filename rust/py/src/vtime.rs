@@ -1,6 +1,6 @@
 //! `headway.engines.virtual`'s server: the virtual-time model over numpy batches.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use headway_vtime::{Error, Model, RequestId, Server};
 use numpy::{IntoPyArray, PyArray1};
@@ -9,7 +9,7 @@ use pyo3::sync::MutexExt;
 use pyo3::types::PyDict;
 
 use crate::arrays;
-use crate::error::plain;
+use crate::error::{plain, poisoned, shown};
 
 /// A modelled LLM server with continuous batching. All its times are modelled seconds.
 ///
@@ -117,7 +117,7 @@ impl PyVirtualServer {
             );
             return Err(plain(py, "ArrayShapeError", message));
         }
-        let mut server = self.lock(py);
+        let mut server = self.lock(py)?;
         for (&prompt, &output) in prompts.iter().zip(&outputs) {
             // Refused as a whole, before anything is submitted.
             server.model().lone_latency(prompt, output).map_err(|error| refuse(py, error))?;
@@ -137,10 +137,10 @@ impl PyVirtualServer {
     /// int64 (k,)
     ///     New array: all requests that finish at that very time, by replica, then in the order of
     ///     admission. Empty, and no time passes, if nothing is in flight.
-    fn advance<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+    fn advance<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let mut finished = Vec::new();
-        self.lock(py).advance(&mut finished);
-        finished.into_iter().map(|id| id.0 as i64).collect::<Vec<_>>().into_pyarray(py)
+        self.lock(py)?.advance(&mut finished);
+        Ok(finished.into_iter().map(|id| id.0 as i64).collect::<Vec<_>>().into_pyarray(py))
     }
 
     /// Take a request back; return whether it was still in flight.
@@ -149,11 +149,14 @@ impl PyVirtualServer {
     /// ------
     /// EngineError
     ///     If no request with this id was ever submitted.
-    fn cancel(&self, py: Python<'_>, request: i128) -> PyResult<bool> {
-        let id = u64::try_from(request).map(RequestId).map_err(|_| {
-            plain(py, "EngineError", format!("no request {request}: they are numbered from 0"))
+    fn cancel(&self, request: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = request.py();
+        let id = arrays::whole_number(request)?.and_then(|id| u64::try_from(id).ok());
+        let id = id.map(RequestId).ok_or_else(|| {
+            let message = format!("no request {}: they are numbered from 0", shown(request));
+            plain(py, "EngineError", message)
         })?;
-        self.lock(py).cancel(id).map_err(|error| refuse(py, error))
+        self.lock(py)?.cancel(id).map_err(|error| refuse(py, error))
     }
 
     /// Return how long calls would take alone on an idle replica, in modelled seconds.
@@ -184,7 +187,7 @@ impl PyVirtualServer {
                 format!("lone_latency() got {prompts} prompt_tokens and {outputs} output_tokens");
             return Err(plain(py, "ArrayShapeError", message));
         }
-        let model = *self.lock(py).model();
+        let model = *self.lock(py)?.model();
         let latencies: Result<Vec<f64>, Error> = prompts
             .iter()
             .zip(&outputs)
@@ -199,7 +202,7 @@ impl PyVirtualServer {
     /// `in_flight_seconds` (summed over requests), and summed over replicas `busy_seconds`,
     /// `iterations`, `prompt_tokens`, `output_tokens`, `cancelled_tokens`.
     fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let statistics = self.lock(py).statistics();
+        let statistics = self.lock(py)?.statistics();
         let sum = |field: fn(&headway_vtime::ReplicaStatistics) -> u64| {
             statistics.replicas.iter().map(field).sum::<u64>()
         };
@@ -223,19 +226,25 @@ impl PyVirtualServer {
 
     /// Modelled seconds since the start.
     #[getter]
-    fn now(&self, py: Python<'_>) -> f64 {
-        self.lock(py).now()
+    fn now(&self, py: Python<'_>) -> PyResult<f64> {
+        Ok(self.lock(py)?.now())
     }
 
     /// How many requests wait or run.
     #[getter]
-    fn in_flight(&self, py: Python<'_>) -> usize {
-        self.lock(py).in_flight()
+    fn in_flight(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.lock(py)?.in_flight())
+    }
+
+    /// How many copies of the model there are, as given.
+    #[getter]
+    fn replicas(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.lock(py)?.loads().len())
     }
 }
 
 impl PyVirtualServer {
-    fn lock(&self, py: Python<'_>) -> MutexGuard<'_, Server> {
-        self.0.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Server>> {
+        self.0.lock_py_attached(py).map_err(|_| poisoned(py))
     }
 }

@@ -62,21 +62,21 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutOfRange { name, value, least, most } => {
-                write!(f, "condition failed: {name} is {value}; it must be from {least} to {most}")
+                write!(f, "{name} is {value}; it must be from {least} to {most}")
             }
             Self::BudgetBelowSequences { token_budget, max_sequences } => write!(
                 f,
-                "condition failed: token_budget is {token_budget}; it must be at least \
+                "token_budget is {token_budget}; it must be at least \
                  max_sequences, which is {max_sequences}, so that every sequence can decode"
             ),
             Self::TimeInThePast { limit, now } => write!(
                 f,
-                "condition failed: cannot advance until {limit} s; it must be at least the time \
+                "cannot advance until {limit} s; it must be at least the time \
                  now, which is {now} s"
             ),
             Self::UnknownRequest { id, submitted } => write!(
                 f,
-                "condition failed: request {id} does not exist; it must be below {submitted}, the \
+                "request {id} does not exist; it must be below {submitted}, the \
                  number of requests submitted"
             ),
         }

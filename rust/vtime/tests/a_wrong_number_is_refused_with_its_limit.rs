@@ -16,20 +16,20 @@ fn a_wrong_model_is_refused() {
     for (t0, shown) in [(f64::NAN, "NaN"), (f64::INFINITY, "inf"), (0.0, "0"), (-1.0, "-1")] {
         refused(
             Model::new(t0, 0.1, 0.1, 1, 1),
-            &format!("condition failed: t0 is {shown}; it must be from 0.000001 to 1000"),
+            &format!("t0 is {shown}; it must be from 0.000001 to 1000"),
         );
     }
     for wrong in [f64::NAN, f64::INFINITY, -1e-9, 1001.0] {
         let limits = format!("is {wrong}; it must be from 0 to 1000");
-        refused(Model::new(0.1, wrong, 0.1, 1, 1), &format!("condition failed: p {limits}"));
-        refused(Model::new(0.1, 0.1, wrong, 1, 1), &format!("condition failed: d {limits}"));
+        refused(Model::new(0.1, wrong, 0.1, 1, 1), &format!("p {limits}"));
+        refused(Model::new(0.1, 0.1, wrong, 1, 1), &format!("d {limits}"));
     }
     let limits = "is 0; it must be from 1 to 4294967295";
-    refused(Model::new(0.1, 0.1, 0.1, 0, 1), &format!("condition failed: max_sequences {limits}"));
-    refused(Model::new(0.1, 0.1, 0.1, 1, 0), &format!("condition failed: token_budget {limits}"));
+    refused(Model::new(0.1, 0.1, 0.1, 0, 1), &format!("max_sequences {limits}"));
+    refused(Model::new(0.1, 0.1, 0.1, 1, 0), &format!("token_budget {limits}"));
     refused(
         Model::new(0.1, 0.1, 0.1, 64, 63),
-        "condition failed: token_budget is 63; it must be at least max_sequences, which is 64, so \
+        "token_budget is 63; it must be at least max_sequences, which is 64, so \
          that every sequence can decode",
     );
 }
@@ -39,7 +39,7 @@ fn a_wrong_number_of_replicas_is_refused() {
     for wrong in [0, 65_537] {
         refused(
             Server::new(good_model(), wrong),
-            &format!("condition failed: replicas is {wrong}; it must be from 1 to 65536"),
+            &format!("replicas is {wrong}; it must be from 1 to 65536"),
         );
     }
 }
@@ -48,15 +48,15 @@ fn a_wrong_number_of_replicas_is_refused() {
 fn a_wrong_request_is_refused_and_changes_nothing() {
     let mut server = Server::new(good_model(), 1).expect("a good server");
     let limits = "is 0; it must be from 1 to 4294967295";
-    let prompt = format!("condition failed: prompt_tokens {limits}");
-    let output = format!("condition failed: output_tokens {limits}");
+    let prompt = format!("prompt_tokens {limits}");
+    let output = format!("output_tokens {limits}");
     refused(server.submit(0, 0, 1), &prompt);
     refused(server.submit(0, 1, 0), &output);
     refused(good_model().lone_latency(0, 1), &prompt);
     refused(good_model().lone_latency(1, 0), &output);
     refused(
         server.cancel(RequestId(0)),
-        "condition failed: request 0 does not exist; it must be below 0, the number of requests \
+        "request 0 does not exist; it must be below 0, the number of requests \
          submitted",
     );
     assert_eq!(server.in_flight(), 0);
@@ -70,13 +70,13 @@ fn a_wrong_time_is_refused() {
     for wrong in [f64::NAN, f64::INFINITY, -0.5] {
         refused(
             server.advance_until(wrong, &mut finished),
-            &format!("condition failed: limit is {wrong}; it must be from 0 to 18446744073.709553"),
+            &format!("limit is {wrong}; it must be from 0 to 18446744073.709553"),
         );
     }
     server.advance_until(2.0, &mut finished).expect("a good limit");
     refused(
         server.advance_until(1.5, &mut finished),
-        "condition failed: cannot advance until 1.5 s; it must be at least the time now, which is \
+        "cannot advance until 1.5 s; it must be at least the time now, which is \
          2 s",
     );
 }
