@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from headway.causality import CausalityCheck
+from headway.compare import compare
 from headway.engines import preset_named
 from headway.generate import generate_town
 from headway.replay import replay
@@ -106,3 +107,33 @@ def test_who_jumps_goes_on_only_when_the_former_self_has_left(name):
     assert check.too_early == 0
     latency = preset.server(1).lone_latency(split.calls.prompt_tokens, split.calls.output_tokens)
     assert critical_path(split, near, latency) == pytest.approx(alone)
+
+
+def jumping(seed: int) -> Trace:
+    """Six agents walk close together and now and then jump, some of them at once."""
+    rng = np.random.default_rng(seed)
+    moves = rng.integers(-1, 2, (30, 6, 2))
+    moves += rng.integers(-6, 7, (30, 6, 2)) * (rng.random((30, 6, 1)) < 0.04)
+    start = rng.integers(0, 12, (1, 6, 2))
+    positions = start + np.concatenate((np.zeros((1, 6, 2), int), moves)).cumsum(axis=0)
+    calls = Calls.from_columns(
+        step=rng.integers(0, 30, 60),
+        agent=rng.integers(0, 6, 60),
+        function=["f"] * 60,
+        prompt_tokens=rng.integers(1, 800, 60),
+        output_tokens=rng.integers(1, 40, 60),
+    )
+    names = [f"agent {i}" for i in range(6)]
+    whole = Trace.build(meta=Meta(name="jumps"), names=names, positions=positions, calls=calls)
+    return resolve_jumps(whole, speed=1, on_jump="split")
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_among_those_who_jump_too_no_step_is_started_too_early(seed):
+    trace = jumping(seed)
+    assert (trace.agents.follows >= 0).any()
+    result = compare(trace, setting=SETTING, preset=preset_named("l4-8b"), replicas=2)
+    for row in result.rows:
+        if row.schedule != "unconstrained":
+            assert row.too_early == 0, row.schedule
+            assert row.outcome.seconds >= result.critical_path_seconds - 1e-6, row.schedule

@@ -27,7 +27,7 @@ class CausalityCheck:
         How often an agent stood within sight of one that started a step.
     too_early : int
         Agent-steps started although somebody in sight had not reached that step, or although the
-        agent it goes on with (`Agents.follows`) had not left. A schedule whose result is that of
+        agent it goes on with (`Agents.follows`) was not done. A schedule whose result is that of
         lock-step has none; that there is none does not prove it alone.
     first : (int, int, int) or None
         The first of them: agent, step, and who was behind.
@@ -38,10 +38,9 @@ class CausalityCheck:
         self.too_early = 0
         self.first: tuple[int, int, int] | None = None
         # The log leaves out the empty steps of who joins later, so that one is taken to have come
-        # that far; who follows somebody, only once that one has left.
+        # that far; who follows somebody, only once that one is done.
         follows = trace.agents.follows.astype(np.int64)
         self._first = trace.agents.first_step.astype(np.int64)
-        self._last = trace.agents.last_step.astype(np.int64)
         self._clock = self._first - (follows >= 0)
         self._follower = np.full(trace.n_agents, -1, np.int64)
         self._follower[follows[follows >= 0]] = np.flatnonzero(follows >= 0)
@@ -53,8 +52,8 @@ class CausalityCheck:
         """Take in an event of the schedule."""
         if what == "finish":
             self._clock[agents] = steps + 1
-            joining = self._follower[agents[steps + 1 == self._last[agents]]]
-            joining = joining[joining >= 0]
+        if what == "publish":
+            joining = self._follower[agents]
             self._clock[joining] = self._first[joining]
         if what != "start":
             return

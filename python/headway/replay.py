@@ -80,8 +80,9 @@ def replay(
     progress : callable, optional
         Called now and then with the agent-steps done and their total.
     log : callable, optional
-        Called with `start`, `finish` or `leave`, the modelled time, the agents and their steps (of
-        `leave`: the one they would execute next), in the order of the schedule.
+        Called with `start`, `finish`, `leave` or `publish`, the modelled time, the agents and their
+        steps (of `leave`: the one they would execute next), in the order of the schedule. `publish`
+        is told of an agent that is followed by another, when the work of its last step is over.
 
     Raises
     ------
@@ -219,7 +220,10 @@ class _Replay:
 
         So nobody sees a follower, where it joins, before it is certain that it does.
         """
-        self.over[agents[self.clock[agents] == self.end[agents] - 1]] = True
+        over = agents[self.clock[agents] == self.end[agents] - 1]
+        self.over[over] = True
+        # That one's leaving is certain now, even if its cluster is still at work.
+        self.record("publish", over[np.isin(over, self.follows)])
         former = self.follows[agents]
         waits = (former >= 0) & (self.clock[agents] == self.joins[agents] - 1) & ~self.over[former]
         held = np.concatenate((self.held, agents[waits]))
