@@ -43,7 +43,7 @@ class Comparison:
     ----------
     critical_path_seconds : float
         Modelled length of the longest chain of calls that the oracle's graph forces into sequence,
-        each call alone on the engine: no schedule is faster.
+        each call alone on the engine: no schedule that waits for whom it sees is faster.
     """
 
     trace: str

@@ -113,7 +113,12 @@ class _Replay:
         self.joins = trace.agents.first_step.astype(np.int64)
         self.end = trace.agents.last_step.astype(np.int64)
         self.follows = trace.agents.follows.astype(np.int64)
-        self.has_followers = bool((self.follows >= 0).any())
+        follower = self.follows >= 0
+        followed = np.isin(np.arange(trace.n_agents), self.follows[follower])
+        self.has_followers = bool(follower.any())
+        # The last step of who is followed, and the last empty one of who follows; else -1.
+        self.over_at = np.where(followed, self.end - 1, -1)
+        self.join_at = np.where(follower, self.joins - 1, -1)
         self.over = np.zeros(trace.n_agents, np.bool_)
         self.held = np.empty(0, np.int64)
         self.chains = _Chains(trace)
@@ -220,12 +225,15 @@ class _Replay:
 
         So nobody sees a follower, where it joins, before it is certain that it does.
         """
-        over = agents[self.clock[agents] == self.end[agents] - 1]
+        clock = self.clock[agents]
+        ends, joins = clock == self.over_at[agents], clock == self.join_at[agents]
+        if not (ends.any() or joins.any()):
+            return agents
+        over = agents[ends]
         self.over[over] = True
         # That one's leaving is certain now, even if its cluster is still at work.
-        self.record("publish", over[np.isin(over, self.follows)])
-        former = self.follows[agents]
-        waits = (former >= 0) & (self.clock[agents] == self.joins[agents] - 1) & ~self.over[former]
+        self.record("publish", over)
+        waits = joins & ~self.over[self.follows[agents]]
         held = np.concatenate((self.held, agents[waits]))
         free = self.over[self.follows[held]]
         self.held = held[~free]
