@@ -160,6 +160,35 @@ class EngineError(HeadwayError, ValueError):
     """A request or a setting that an engine cannot take."""
 
 
+class EngineUnavailableError(EngineError):
+    """An engine does not answer now: down, overloaded, too slow. Trying again may help.
+
+    Attributes: `retry_after` (seconds it asked to wait, or None).
+    """
+
+    retry_after: float | None = None
+
+
+class PromptTooLongError(EngineError):
+    """A prompt and its answer do not fit the model's context.
+
+    Attributes: `tokens` (of the prompt), `limit` (of the context).
+    """
+
+    tokens: int
+    limit: int
+
+
+class AnswerError(EngineError):
+    """A model's answer does not fulfil what was asked for, after all repeats.
+
+    Attributes: `text` (the last answer), `attempts`.
+    """
+
+    text: str
+    attempts: int
+
+
 class TraceError(HeadwayError, ValueError):
     """A trace, or a recording to import, is damaged, incomplete or contradicts itself."""
 

@@ -15,7 +15,9 @@ MAY_IMPORT = {
     "trace": {"errors"},
     "importers": {"errors", "trace"},
     "generate": {"errors", "trace"},
-    "engines": {"errors"},
+    "space": {"errors"},
+    "structured": {"errors"},
+    "engines": {"errors", "trace"},
     "schedules": {"errors", "trace"},
     "replay": {"errors", "trace", "schedules", "engines"},
     "causality": {"schedules", "trace"},
@@ -29,7 +31,15 @@ MAY_IMPORT = {
 }
 
 #: Extras that `import headway` must not need, and who may use them.
-EXTRAS = {"pyarrow": {"trace"}, "click": {"cli"}, "rich": {"cli"}}
+EXTRAS = {
+    "pyarrow": {"trace"},
+    "click": {"cli"},
+    "rich": {"cli"},
+    "pytiled_parser": {"space"},
+    "jsonschema": {"structured"},
+    "json_repair": {"structured"},
+    **dict.fromkeys(("httpx", "tenacity", "openvino_genai", "xllamacpp", "vllm"), {"engines"}),
+}
 
 
 def tracked(*suffixes: str) -> list[Path]:
