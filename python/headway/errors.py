@@ -31,6 +31,45 @@ class OptionError(HeadwayError, ValueError):
     """An option has a value that is not one of the possible ones."""
 
 
+class ValueTypeError(HeadwayError, TypeError):
+    """A value that is to be seen by others is not plain, so it could change under their eyes."""
+
+
+class ActionError(HeadwayError, ValueError):
+    """An action that an agent's step returned cannot be carried out; nothing of it has been."""
+
+
+class BeyondReachError(ActionError):
+    """An effect farther away than the agent's reach."""
+
+
+class BeyondSightError(ActionError, LookupError):
+    """A look at, or a message to, somebody or something the agent does not see."""
+
+
+class UnknownNameError(ActionError, LookupError):
+    """There is nothing of this name."""
+
+
+class ViewClosedError(HeadwayError, RuntimeError):
+    """A view was read after the step it was made for had ended."""
+
+
+class StepTimeoutError(HeadwayError, TimeoutError):
+    """A step took longer than its time limit."""
+
+
+class StepError(HeadwayError, RuntimeError):
+    """A step failed and the policy is to stop; the reason is its cause.
+
+    What had been finished is kept. Attributes: `agent` (name), `step`, `attempts`.
+    """
+
+    agent: str
+    step: int
+    attempts: int
+
+
 class SchedulerError(HeadwayError, ValueError):
     """A call that does not fit the state of the scheduler."""
 
@@ -187,6 +226,10 @@ class AnswerError(EngineError):
 
     text: str
     attempts: int
+
+
+class SpaceError(HeadwayError, ValueError):
+    """A place or a move that the map does not allow, or a map that cannot be used."""
 
 
 class TraceError(HeadwayError, ValueError):

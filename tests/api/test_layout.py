@@ -19,14 +19,17 @@ MAY_IMPORT = {
     "structured": {"errors"},
     "engines": {"errors", "trace"},
     "schedules": {"errors", "trace"},
+    "world": {"errors", "space"},
+    "live": {"errors", "space", "world", "engines", "schedules", "structured", "trace"},
+    "examples": {"errors", "space", "world", "live"},
     "replay": {"errors", "trace", "schedules", "engines"},
     "causality": {"schedules", "trace"},
     "compare": {"errors", "trace", "schedules", "engines", "replay", "causality"},
     "cli": {
         *("errors", "trace", "importers", "generate"),
-        *("engines", "schedules", "replay", "compare"),
+        *("engines", "schedules", "replay", "compare", "live"),
     },
-    "__init__": {"errors"},
+    "__init__": {"errors", "live", "space", "world"},
     "__main__": {"cli"},
 }
 
@@ -38,7 +41,11 @@ EXTRAS = {
     "pytiled_parser": {"space"},
     "jsonschema": {"structured"},
     "json_repair": {"structured"},
-    **dict.fromkeys(("httpx", "tenacity", "openvino_genai", "xllamacpp", "vllm"), {"engines"}),
+    "httpx": {"engines"},
+    "tenacity": {"engines"},
+    "openvino_genai": {"engines"},
+    "xllamacpp": {"engines"},
+    "vllm": {"engines"},
 }
 
 

@@ -7,6 +7,7 @@ an engine (`headway.engines.wrappers`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -109,6 +110,9 @@ class Engine:
     #: Shown in reports.
     name = "engine"
 
+    #: Whether its time is modelled: it passes in `advance`, and `now` tells it.
+    virtual = False
+
     async def start(self) -> None:
         """Get ready: load a model, look for servers. Called once before the first request.
 
@@ -132,6 +136,10 @@ class Engine:
 
     async def close(self) -> None:
         """Give everything back. May be called twice, and without `start`."""
+
+    def now(self) -> float:
+        """Return the engine's time in seconds, from any beginning."""
+        return perf_counter()
 
     def advance(self) -> bool:
         """Jump to the next answer; return whether there was one.

@@ -24,6 +24,12 @@ class _Alone:
     def clusters(self, ids: ArrayLike) -> NDArray[np.int64]:
         return as_ids(ids)
 
+    def spawn(self, parent: int, position: object, **footprint: float | None) -> int:
+        """Let an agent join at the step after the one its parent is executing; return its id."""
+        self._clock = np.append(self._clock, self._clock[parent] + 1)
+        self._present = np.append(self._present, True)
+        return len(self._clock) - 1
+
     @property
     def frontier(self) -> int:
         present = self._clock[self._present]
