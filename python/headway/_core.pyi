@@ -4,7 +4,7 @@ from typing import Any, Literal, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Scheduler", "StoryEntry", "VirtualServer", "__version__"]
+__all__ = ["PositionHistory", "Scheduler", "StoryEntry", "VirtualServer", "__version__"]
 __version__: str
 
 @final
@@ -302,6 +302,223 @@ class StoryEntry:
     @property
     def wake_at(self) -> int | None:
         """Clock of the witness at which it is examined again (of `waited`), else None."""
+
+@final
+class PositionHistory:
+    """Where everybody stood at the start of every step, in a world whose agents have different clocks.
+
+    An agent at step t must see the others where they stood at the start of step t, also those who
+    have gone on since. Tell the history every move; ask it who was near; and tell it which steps
+    nobody will ask about any more (those before the scheduler's `frontier`), so that it forgets
+    them. An agent that stands still costs nothing.
+
+    Parameters
+    ----------
+    positions : array (n, 2)
+        Where agents 0..n-1 stand from step 0 on. Whole numbers (any integer dtype) are tiles of a
+        grid, within +-2**30; floats are coordinates on a plane, within +-1e8. Copied.
+    metric : {"chebyshev", "manhattan", "euclidean"}
+        The distance radii are meant in.
+    wrap : (number, number), optional
+        Size of the world where its borders are joined; positions are then within [0, size).
+    radius : float, optional
+        That of a typical question, in the unit of the positions; it decides how fast answers are,
+        never what they are.
+
+    Raises
+    ------
+    ArrayTypeError, ArrayShapeError
+        Wrong dtype or shape.
+    OptionError
+        Unknown metric, unusable `wrap` or `radius`.
+    PositionError, CapacityError
+        A value that cannot be used; the message names the agent and the limit.
+
+    Notes
+    -----
+    Safe to use from several threads: calls take turns, and batches of 1024 moves or more are
+    worked on without the interpreter lock.
+    """
+    def __new__(
+        cls,
+        positions: ArrayLike,
+        *,
+        metric: Literal["chebyshev", "manhattan", "euclidean"] | str = "chebyshev",
+        wrap: Sequence[float] | NDArray[Any] | None = None,
+        radius: float = 1.0,
+    ) -> PositionHistory: ...
+    def __len__(self) -> int: ...
+    def add(self, position: ArrayLike, step: int) -> int:
+        """Tell that somebody new is there.
+
+        Parameters
+        ----------
+        position : (x, y)
+            Where it stands.
+        step : int
+            The first step at whose start it is there.
+
+        Returns
+        -------
+        int
+            Its id: the number of agents before it.
+
+        Raises
+        ------
+        StepError
+            The step has been forgotten; nothing has changed then.
+        PositionError, CapacityError, ArrayTypeError, ArrayShapeError
+            Likewise.
+        """
+    def move(self, ids: ArrayLike, steps: ArrayLike, positions: ArrayLike) -> None:
+        """Tell where agents stand from some step on.
+
+        Parameters
+        ----------
+        ids : int64 (k,)
+            Who, each once. Any integers are taken, in an array or a list (copied).
+        steps : int64 (k,)
+            The first step at whose start each of them stands there: the one after the step in which
+            it moved. Later than the step at which it came where it stood before.
+        positions : array (k, 2)
+            Where; whole numbers on a grid. Who stands there already costs nothing. Copied.
+
+        Raises
+        ------
+        StepError
+            A step has been forgotten, or is not after the agent's latest move; nothing has changed
+            then.
+        PositionError, DuplicateAgentError, UnknownAgentError, AgentLeftError, CapacityError,
+        ArrayTypeError, ArrayShapeError
+            Likewise.
+        """
+    def remove(self, ids: ArrayLike, steps: ArrayLike) -> None:
+        """Tell that agents are gone from some step on.
+
+        Parameters
+        ----------
+        ids : int64 (k,)
+            Who, each once. Any integers are taken, in an array or a list (copied).
+        steps : int64 (k,)
+            The first step at whose start each of them is not there. Later than the step at which
+            it came where it stands.
+
+        Raises
+        ------
+        StepError
+            A step has been forgotten, or is not after the agent's latest move; nothing has changed
+            then.
+        DuplicateAgentError, UnknownAgentError, AgentLeftError, ArrayTypeError, ArrayShapeError
+            Likewise.
+        """
+    def neighbours(self, agent: int, step: int, radius: float) -> list[int]:
+        """Return the others who stood near an agent at the start of a step.
+
+        Parameters
+        ----------
+        agent : int
+            Around whom.
+        step : int
+            When.
+        radius : float
+            At most this far away, in the metric of the history.
+
+        Returns
+        -------
+        list of int
+            Their ids, ascending.
+
+        Raises
+        ------
+        StepError
+            The step has been forgotten, or the agent was not there yet.
+        AgentLeftError
+            It was gone by then.
+        UnknownAgentError, OptionError
+            No such agent; not a radius.
+        """
+    def near(self, position: ArrayLike, step: int, radius: float) -> list[int]:
+        """Return everybody who stood near a place at the start of a step.
+
+        Parameters
+        ----------
+        position : (x, y)
+            Around where.
+        step : int
+            When.
+        radius : float
+            At most this far away, in the metric of the history.
+
+        Returns
+        -------
+        list of int
+            Their ids, ascending.
+
+        Raises
+        ------
+        StepError
+            The step has been forgotten.
+        PositionError, OptionError, ArrayTypeError, ArrayShapeError
+            Not a position; not a radius.
+        """
+    def position(self, agent: int, step: int) -> tuple[Any, Any]:
+        """Return where an agent stood at the start of a step: (x, y), of ints or floats as at first.
+
+        Raises
+        ------
+        StepError
+            The step has been forgotten, or the agent was not there yet.
+        AgentLeftError
+            It was gone by then.
+        UnknownAgentError
+        """
+    def positions(self, ids: ArrayLike, steps: ArrayLike) -> NDArray[Any]:
+        """Return where agents stood at the start of steps.
+
+        Parameters
+        ----------
+        ids : int64 (k,)
+            Who; the same agent may stand there more than once.
+        steps : int64 (k,)
+            When, of each.
+
+        Returns
+        -------
+        int64 or float64 (k, 2)
+            New array.
+
+        Raises
+        ------
+        StepError
+            A step has been forgotten, or an agent was not there yet.
+        AgentLeftError
+            One was gone by then.
+        UnknownAgentError, ArrayTypeError, ArrayShapeError
+        """
+    def forget(self, before: int) -> None:
+        """Promise that nobody will ask about steps before this one; what only they could see is freed.
+
+        Costs as much as it frees. A step before one forgotten earlier changes nothing.
+
+        Raises
+        ------
+        StepError
+            Not a step.
+        """
+    def validate(self) -> None:
+        """Re-derive every stored fact. Slow; for tests.
+
+        Raises
+        ------
+        InvariantError
+            A bug of Headway.
+        """
+    @property
+    def versions(self) -> int:
+        """Number of versions kept: one for each place at which somebody stood while it may be asked."""
+    @property
+    def oldest(self) -> int:
+        """The oldest step that may be asked about."""
 
 @final
 class VirtualServer:

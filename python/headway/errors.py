@@ -71,7 +71,7 @@ class StepError(HeadwayError, RuntimeError):
 
 
 class SchedulerError(HeadwayError, ValueError):
-    """A call that does not fit the state of the scheduler."""
+    """A call that does not fit the state of the scheduler, or of a history of positions."""
 
 
 class UnknownAgentError(SchedulerError, LookupError):
@@ -82,7 +82,7 @@ class UnknownAgentError(SchedulerError, LookupError):
 
 
 class AgentLeftError(SchedulerError):
-    """The agent has left. Attributes: `agent`, `clock`."""
+    """The agent has left. Attributes: `agent`, `clock` (of a history: since which step)."""
 
     agent: int
     clock: int
@@ -145,10 +145,11 @@ class OverSpeedError(SchedulerError):
 class PositionError(SchedulerError):
     """A position that cannot be used.
 
-    Attributes: `agent`, `clock` (the step it ends there; None for one about to join), `position`.
+    Attributes: `agent` (None where a place to look around is meant), `clock` (the step it ends
+    there; None for one about to join), `position`.
     """
 
-    agent: int
+    agent: int | None
     clock: int | None
     position: tuple[float, float]
 
@@ -182,6 +183,19 @@ class JoinsAheadError(SchedulerError):
     step: int
     behind: int
     clock: int
+
+
+class StepError(SchedulerError, LookupError):
+    """A step that a history of positions cannot be asked about, or told of.
+
+    Attributes: `agent` (None where all are meant), `step`, `limit` (the oldest step that is kept,
+    the first one the agent was there, or the one since which it stands where it stands); None where
+    what was given is no step at all.
+    """
+
+    agent: int | None
+    step: int | None
+    limit: int | None
 
 
 class CapacityError(SchedulerError):

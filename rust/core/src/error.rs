@@ -115,6 +115,47 @@ pub enum Error {
         /// That one's clock.
         clock: Step,
     },
+    /// A place to look around that cannot be one.
+    BadPlace {
+        /// The place as given.
+        position: [f64; 2],
+        /// What is wrong.
+        fault: PositionFault,
+    },
+    /// Asked about, or told of, a step that a history has forgotten.
+    Forgotten {
+        /// The step.
+        step: Step,
+        /// The oldest step that may be asked about.
+        oldest: Step,
+    },
+    /// Asked where somebody stood before it came.
+    NotYetThere {
+        /// Who.
+        agent: AgentId,
+        /// The step.
+        step: Step,
+        /// The first step it was there.
+        first: Step,
+    },
+    /// Asked where somebody stood, or told that it moved, after it was gone.
+    Gone {
+        /// Who.
+        agent: AgentId,
+        /// The step.
+        step: Step,
+        /// The first step it was not there.
+        gone: Step,
+    },
+    /// Told that somebody moved or went away not after it had come where it stood.
+    NotAfter {
+        /// Who.
+        agent: AgentId,
+        /// The step.
+        step: Step,
+        /// Since when it stands where it stands.
+        latest: Step,
+    },
     /// A number of agents, steps or worlds beyond what fits.
     TooMany {
         /// Of what.
@@ -173,18 +214,10 @@ impl fmt::Display for Error {
                 if let Some(clock) = clock {
                     write!(f, " after step {clock}")?;
                 }
-                f.write_str(": ")?;
-                match fault {
-                    PositionFault::NotFinite => f.write_str("the coordinates must be finite"),
-                    PositionFault::TooFar(limit) => {
-                        write!(f, "coordinates lie between -{limit} and {limit}")
-                    }
-                    PositionFault::OutsideWrap(size) => write!(
-                        f,
-                        "the world wraps around at {size}, so the coordinate must be at least 0 \
-                         and below {size}"
-                    ),
-                }
+                write!(f, ": {fault}")
+            }
+            Self::BadPlace { position: [x, y], fault } => {
+                write!(f, "nobody can stand at ({x}, {y}): {fault}")
             }
             Self::BadFootprint { agent, what, value, demand } => {
                 write!(f, "the {what} of agent {agent} is {value}, it must be {demand}")
@@ -201,6 +234,25 @@ impl fmt::Display for Error {
                  {clock}, would see it too early; add it after that one has finished step {}, \
                  before it starts the next",
                 step.saturating_sub(1)
+            ),
+            Self::Forgotten { step, oldest } => write!(
+                f,
+                "step {step} has been forgotten: the oldest step of which positions are kept is \
+                 {oldest}; forget only what nobody will ask for"
+            ),
+            Self::NotYetThere { agent, step, first } => {
+                write!(
+                    f,
+                    "agent {agent} is not there yet at step {step}: it joined at step {first}"
+                )
+            }
+            Self::Gone { agent, step, gone } => {
+                write!(f, "agent {agent} is not there at step {step}: it was gone from {gone} on")
+            }
+            Self::NotAfter { agent, step, latest } => write!(
+                f,
+                "agent {agent} cannot move or go away at step {step}: it stands where it stands \
+                 since step {latest}; give each agent its moves in order, one for each step"
             ),
             Self::TooMany { what, limit } => write!(f, "too many {what}: at most {limit} fit"),
             Self::Invariant { what } => write!(f, "{what}; this is a bug of Headway"),

@@ -175,6 +175,16 @@ impl<S: Space> Index<S> {
         self.prune(leaf, layer, world);
     }
 
+    /// Puts an agent that was taken out back in, at a place and clock of its own.
+    pub(crate) fn put_back(&mut self, agent: AgentId, position: [S::Coord; 2], clock: Step) {
+        let cell = self.cell_of(position);
+        let entry = &mut self.entries[agent.index()];
+        (entry.position, entry.clock) = (position, clock);
+        let Entry { layer, world, .. } = *entry;
+        let root = self.grow_root(layer, world, cell);
+        self.attach(agent.0, cell, root);
+    }
+
     /// Puts an agent at a new place and clock.
     pub(crate) fn advance(&mut self, agent: AgentId, position: [S::Coord; 2], clock: Step) {
         let cell = self.cell_of(position);

@@ -18,6 +18,7 @@
 //! | `membership` | joining and leaving |
 //! | `cluster` | groups that must advance together (compatibility rule) |
 //! | `validate` | re-derives every stored fact |
+//! | [`History`] | who stood where at the start of which step |
 //!
 //! Invariants, checked by [`Scheduler::validate`]:
 //!
@@ -53,6 +54,7 @@ mod checks;
 mod cluster;
 mod error;
 mod frontier;
+mod history;
 mod ids;
 mod index;
 mod membership;
@@ -64,6 +66,7 @@ mod validate;
 mod waits;
 
 pub use error::Error;
+pub use history::History;
 pub use ids::{AgentId, Step, World};
 pub use metric::{Grid, Metric, Plane, PositionFault, Space};
 pub use rule::{Footprint, Rule};

@@ -5,7 +5,7 @@
 //! compared as squares. On a plane a comparison leans to the safe side by [`Plane::SLACK`], so that
 //! rounding can make somebody wait who need not, but never let somebody go who must not.
 
-use core::fmt::Debug;
+use core::fmt::{self, Debug};
 
 /// How the gaps on the two axes make a distance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,20 @@ pub enum PositionFault {
     TooFar(f64),
     /// A coordinate lies outside `0 <= x < size` of a world whose borders are joined.
     OutsideWrap(f64),
+}
+
+impl fmt::Display for PositionFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFinite => f.write_str("the coordinates must be finite"),
+            Self::TooFar(limit) => write!(f, "coordinates lie between -{limit} and {limit}"),
+            Self::OutsideWrap(size) => write!(
+                f,
+                "the world wraps around at {size}, so the coordinate must be at least 0 and below \
+                 {size}"
+            ),
+        }
+    }
 }
 
 /// A plane of positions with a distance.
@@ -113,11 +127,17 @@ impl Grid {
             Metric::Chebyshev => f64::from(dx.max(dy)) <= bound,
             Metric::Manhattan => f64::from(dx) + f64::from(dy) <= bound,
             Metric::Euclidean => {
-                // Bounds are whole numbers here; beyond 2^32 every pair is within.
-                let (dx, dy) = (u64::from(dx), u64::from(dy));
-                bound >= 0.0
-                    && (bound >= 4_294_967_296.0
-                        || dx * dx + dy * dy <= (bound as u64) * (bound as u64))
+                // Beyond 2^32 every pair is within.
+                let (dx, dy, whole) = (u64::from(dx), u64::from(dy), bound as u64);
+                let squares = dx * dx + dy * dy;
+                bound >= 4_294_967_296.0
+                    || bound >= 0.0
+                        && if bound > whole as f64 {
+                            // Only who searches a history asks with such a bound.
+                            libm::sqrt(squares as f64) <= bound
+                        } else {
+                            squares <= whole * whole
+                        }
             }
         }
     }

@@ -83,6 +83,19 @@ pub fn from_core(py: Python<'_>, error: &Error) -> PyErr {
                 Ok(("PositionError", facts))
             })
         }
+        Error::BadPlace { position: [x, y], fault: _ } => {
+            [("position", (x, y))].into_py_dict(py).and_then(|facts| {
+                facts.set_item("agent", py.None())?;
+                facts.set_item("clock", py.None())?;
+                Ok(("PositionError", facts))
+            })
+        }
+        Error::Forgotten { step, oldest } => step_error(py, None, *step, *oldest),
+        Error::NotYetThere { agent, step, first } => step_error(py, Some(*agent), *step, *first),
+        Error::NotAfter { agent, step, latest } => step_error(py, Some(*agent), *step, *latest),
+        Error::Gone { agent, step: _, gone } => {
+            agent_and_clock(py, *agent, *gone).map(|facts| ("AgentLeftError", facts))
+        }
         Error::BadFootprint { agent, what, value, demand: _ } => {
             [("agent", id(agent))].into_py_dict(py).and_then(|facts| {
                 facts.set_item("what", what)?;
@@ -110,6 +123,17 @@ pub fn from_core(py: Python<'_>, error: &Error) -> PyErr {
         Ok((class, facts)) => raise(py, class, message, &facts),
         Err(error) => error,
     }
+}
+
+fn step_error<'py>(
+    py: Python<'py>,
+    agent: Option<AgentId>,
+    step: u32,
+    limit: u32,
+) -> PyResult<(&'static str, Bound<'py, PyDict>)> {
+    let facts = [("step", step), ("limit", limit)].into_py_dict(py)?;
+    facts.set_item("agent", agent.map(|agent| agent.0))?;
+    Ok(("StepError", facts))
 }
 
 fn agent_and_clock<'py>(

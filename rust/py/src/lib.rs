@@ -2,6 +2,7 @@
 
 mod arrays;
 mod error;
+mod history;
 mod options;
 mod scheduler;
 mod story;
@@ -13,6 +14,7 @@ use pyo3::prelude::*;
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     m.add_class::<scheduler::PyScheduler>()?;
+    m.add_class::<history::PyPositionHistory>()?;
     m.add_class::<story::PyStoryEntry>()?;
     m.add_class::<vtime::PyVirtualServer>()?;
     Ok(())

@@ -1,0 +1,521 @@
+//! `headway._core.PositionHistory`: who stood where at the start of which step.
+
+use std::sync::{Mutex, MutexGuard};
+
+use headway_core::{AgentId, Error, Grid, History, Plane, Step};
+use numpy::{IntoPyArray, PyArrayMethods};
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+
+use crate::arrays::{self, Positions};
+use crate::error::{from_core, plain, poisoned, raise, shown};
+use crate::options::{Name, grid, metric_named, plane, size_of_world};
+
+/// Batches from here on are worked on without the interpreter lock.
+const LONG: usize = 1024;
+
+enum Inner {
+    Grid(History<Grid>),
+    Plane(History<Plane>),
+}
+
+/// One position, of the kind the history is of.
+enum Place {
+    Tile([i32; 2]),
+    Coordinates([f64; 2]),
+}
+
+const OTHER_KIND: &str = "Invariant: the kind of position never changes";
+
+/// The same expression for any kind of position.
+macro_rules! any {
+    ($inner:expr, $history:ident => $body:expr) => {
+        match $inner {
+            Inner::Grid($history) => $body,
+            Inner::Plane($history) => $body,
+        }
+    };
+}
+
+/// Where everybody stood at the start of every step, in a world whose agents have different clocks.
+///
+/// An agent at step t must see the others where they stood at the start of step t, also those who
+/// have gone on since. Tell the history every move; ask it who was near; and tell it which steps
+/// nobody will ask about any more (those before the scheduler's `frontier`), so that it forgets
+/// them. An agent that stands still costs nothing.
+///
+/// Parameters
+/// ----------
+/// positions : array (n, 2)
+///     Where agents 0..n-1 stand from step 0 on. Whole numbers (any integer dtype) are tiles of a
+///     grid, within +-2**30; floats are coordinates on a plane, within +-1e8. Copied.
+/// metric : {"chebyshev", "manhattan", "euclidean"}
+///     The distance radii are meant in.
+/// wrap : (number, number), optional
+///     Size of the world where its borders are joined; positions are then within [0, size).
+/// radius : float, optional
+///     That of a typical question, in the unit of the positions; it decides how fast answers are,
+///     never what they are.
+///
+/// Raises
+/// ------
+/// ArrayTypeError, ArrayShapeError
+///     Wrong dtype or shape.
+/// OptionError
+///     Unknown metric, unusable `wrap` or `radius`.
+/// PositionError, CapacityError
+///     A value that cannot be used; the message names the agent and the limit.
+///
+/// Notes
+/// -----
+/// Safe to use from several threads: calls take turns, and batches of 1024 moves or more are
+/// worked on without the interpreter lock.
+#[pyclass(frozen, name = "PositionHistory", module = "headway._core")]
+pub struct PyPositionHistory(Mutex<Inner>);
+
+#[pymethods]
+impl PyPositionHistory {
+    #[new]
+    #[pyo3(signature = (positions, *, metric="chebyshev".into(), wrap=None, radius=None),
+           text_signature = "(positions, *, metric='chebyshev', wrap=None, radius=1.0)")]
+    fn new(
+        positions: &Bound<'_, PyAny>,
+        metric: Name<'_>,
+        wrap: Option<&Bound<'_, PyAny>>,
+        radius: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let py = positions.py();
+        let (_, metric) = metric_named(py, &metric)?;
+        let wrap = wrap.map(size_of_world).transpose()?;
+        let radius = radius.map_or(Ok(1.0), length)?;
+        let inner = match arrays::positions(positions, |row| (AgentId(row as u32), None))? {
+            Positions::Grid(tiles) => {
+                let grid = grid(py, metric, wrap)?;
+                py.detach(|| History::new(grid, &tiles, radius)).map(Inner::Grid)
+            }
+            Positions::Plane(coordinates) => {
+                let plane = plane(py, metric, wrap)?;
+                py.detach(|| History::new(plane, &coordinates, radius)).map(Inner::Plane)
+            }
+        };
+        Ok(Self(Mutex::new(inner.map_err(|error| from_core(py, &error))?)))
+    }
+
+    /// Tell that somebody new is there.
+    ///
+    /// Parameters
+    /// ----------
+    /// position : (x, y)
+    ///     Where it stands.
+    /// step : int
+    ///     The first step at whose start it is there.
+    ///
+    /// Returns
+    /// -------
+    /// int
+    ///     Its id: the number of agents before it.
+    ///
+    /// Raises
+    /// ------
+    /// StepError
+    ///     The step has been forgotten; nothing has changed then.
+    /// PositionError, CapacityError, ArrayTypeError, ArrayShapeError
+    ///     Likewise.
+    fn add(&self, position: &Bound<'_, PyAny>, step: &Bound<'_, PyAny>) -> PyResult<u32> {
+        let py = position.py();
+        let step = one_step(step)?;
+        let place = self.place(position, AgentId(self.__len__(py)? as u32))?;
+        let id = match (&mut *self.lock(py)?, place) {
+            (Inner::Grid(history), Place::Tile(tile)) => history.add(tile, step),
+            (Inner::Plane(history), Place::Coordinates(place)) => history.add(place, step),
+            _ => unreachable!("{OTHER_KIND}"),
+        };
+        Ok(id.map_err(|error| from_core(py, &error))?.0)
+    }
+
+    /// Tell where agents stand from some step on.
+    ///
+    /// Parameters
+    /// ----------
+    /// ids : int64 (k,)
+    ///     Who, each once. Any integers are taken, in an array or a list (copied).
+    /// steps : int64 (k,)
+    ///     The first step at whose start each of them stands there: the one after the step in which
+    ///     it moved. Later than the step at which it came where it stood before.
+    /// positions : array (k, 2)
+    ///     Where; whole numbers on a grid. Who stands there already costs nothing. Copied.
+    ///
+    /// Raises
+    /// ------
+    /// StepError
+    ///     A step has been forgotten, or is not after the agent's latest move; nothing has changed
+    ///     then.
+    /// PositionError, DuplicateAgentError, UnknownAgentError, AgentLeftError, CapacityError,
+    /// ArrayTypeError, ArrayShapeError
+    ///     Likewise.
+    fn r#move(
+        &self,
+        ids: &Bound<'_, PyAny>,
+        steps: &Bound<'_, PyAny>,
+        positions: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let py = ids.py();
+        let (ids, steps) = self.ends("move", ids, steps)?;
+        let whose = |row: usize| {
+            let id = ids.get(row).copied().unwrap_or(AgentId(u32::MAX));
+            (id, steps.get(row).and_then(|step| step.checked_sub(1)))
+        };
+        let check = |given: usize| {
+            if given == ids.len() {
+                return Ok(());
+            }
+            let message = format!("move() got {} ids and {given} positions", ids.len());
+            Err(plain(py, "ArrayShapeError", message))
+        };
+        // The kind of position never changes, so the lock need not be kept in between.
+        let is_grid = matches!(*self.lock(py)?, Inner::Grid(_));
+        if is_grid {
+            let tiles = arrays::tiles(positions, whose)?;
+            check(tiles.len())?;
+            self.change(py, ids.len(), |inner| match inner {
+                Inner::Grid(history) => history.advance(&ids, &steps, &tiles),
+                Inner::Plane(_) => unreachable!("{OTHER_KIND}"),
+            })
+        } else {
+            let coordinates = arrays::coordinates(positions, whose)?;
+            check(coordinates.len())?;
+            self.change(py, ids.len(), |inner| match inner {
+                Inner::Plane(history) => history.advance(&ids, &steps, &coordinates),
+                Inner::Grid(_) => unreachable!("{OTHER_KIND}"),
+            })
+        }
+    }
+
+    /// Tell that agents are gone from some step on.
+    ///
+    /// Parameters
+    /// ----------
+    /// ids : int64 (k,)
+    ///     Who, each once. Any integers are taken, in an array or a list (copied).
+    /// steps : int64 (k,)
+    ///     The first step at whose start each of them is not there. Later than the step at which
+    ///     it came where it stands.
+    ///
+    /// Raises
+    /// ------
+    /// StepError
+    ///     A step has been forgotten, or is not after the agent's latest move; nothing has changed
+    ///     then.
+    /// DuplicateAgentError, UnknownAgentError, AgentLeftError, ArrayTypeError, ArrayShapeError
+    ///     Likewise.
+    fn remove(&self, ids: &Bound<'_, PyAny>, steps: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = ids.py();
+        let (ids, steps) = self.ends("remove", ids, steps)?;
+        let count = ids.len();
+        self.change(py, count, |inner| any!(inner, history => history.remove(&ids, &steps)))
+    }
+
+    /// Return the others who stood near an agent at the start of a step.
+    ///
+    /// Parameters
+    /// ----------
+    /// agent : int
+    ///     Around whom.
+    /// step : int
+    ///     When.
+    /// radius : float
+    ///     At most this far away, in the metric of the history.
+    ///
+    /// Returns
+    /// -------
+    /// list of int
+    ///     Their ids, ascending.
+    ///
+    /// Raises
+    /// ------
+    /// StepError
+    ///     The step has been forgotten, or the agent was not there yet.
+    /// AgentLeftError
+    ///     It was gone by then.
+    /// UnknownAgentError, OptionError
+    ///     No such agent; not a radius.
+    fn neighbours<'py>(
+        &self,
+        agent: &Bound<'py, PyAny>,
+        step: &Bound<'py, PyAny>,
+        radius: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let py = agent.py();
+        let (step, radius) = (one_step(step)?, length(radius)?);
+        let agent = self.one_agent(agent)?;
+        let mut found = Vec::new();
+        let result = any!(&*self.lock(py)?, history => {
+            history.neighbours(agent, step, radius, &mut found)
+        });
+        result.map_err(|error| from_core(py, &error))?;
+        PyList::new(py, found.iter().map(|id| id.0))
+    }
+
+    /// Return everybody who stood near a place at the start of a step.
+    ///
+    /// Parameters
+    /// ----------
+    /// position : (x, y)
+    ///     Around where.
+    /// step : int
+    ///     When.
+    /// radius : float
+    ///     At most this far away, in the metric of the history.
+    ///
+    /// Returns
+    /// -------
+    /// list of int
+    ///     Their ids, ascending.
+    ///
+    /// Raises
+    /// ------
+    /// StepError
+    ///     The step has been forgotten.
+    /// PositionError, OptionError, ArrayTypeError, ArrayShapeError
+    ///     Not a position; not a radius.
+    fn near<'py>(
+        &self,
+        position: &Bound<'py, PyAny>,
+        step: &Bound<'py, PyAny>,
+        radius: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let py = position.py();
+        let (step, radius) = (one_step(step)?, length(radius)?);
+        let mut found = Vec::new();
+        let place = self.place(position, AgentId(u32::MAX))?;
+        let result = match (&*self.lock(py)?, place) {
+            (Inner::Grid(history), Place::Tile(tile)) => {
+                history.near(tile, step, radius, &mut found)
+            }
+            (Inner::Plane(history), Place::Coordinates(place)) => {
+                history.near(place, step, radius, &mut found)
+            }
+            _ => unreachable!("{OTHER_KIND}"),
+        };
+        result.map_err(|error| from_core(py, &error))?;
+        PyList::new(py, found.iter().map(|id| id.0))
+    }
+
+    /// Return where an agent stood at the start of a step: (x, y), of ints or floats as at first.
+    ///
+    /// Raises
+    /// ------
+    /// StepError
+    ///     The step has been forgotten, or the agent was not there yet.
+    /// AgentLeftError
+    ///     It was gone by then.
+    /// UnknownAgentError
+    fn position<'py>(
+        &self,
+        agent: &Bound<'py, PyAny>,
+        step: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = agent.py();
+        let step = one_step(step)?;
+        let agent = self.one_agent(agent)?;
+        let refused = |error| from_core(py, &error);
+        Ok(match &*self.lock(py)? {
+            Inner::Grid(history) => {
+                let [x, y] = history.position(agent, step).map_err(refused)?;
+                (x, y).into_pyobject(py)?.into_any()
+            }
+            Inner::Plane(history) => {
+                let [x, y] = history.position(agent, step).map_err(refused)?;
+                (x, y).into_pyobject(py)?.into_any()
+            }
+        })
+    }
+
+    /// Return where agents stood at the start of steps.
+    ///
+    /// Parameters
+    /// ----------
+    /// ids : int64 (k,)
+    ///     Who; the same agent may stand there more than once.
+    /// steps : int64 (k,)
+    ///     When, of each.
+    ///
+    /// Returns
+    /// -------
+    /// int64 or float64 (k, 2)
+    ///     New array.
+    ///
+    /// Raises
+    /// ------
+    /// StepError
+    ///     A step has been forgotten, or an agent was not there yet.
+    /// AgentLeftError
+    ///     One was gone by then.
+    /// UnknownAgentError, ArrayTypeError, ArrayShapeError
+    fn positions<'py>(
+        &self,
+        ids: &Bound<'py, PyAny>,
+        steps: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = ids.py();
+        let (ids, steps) = self.ends("positions", ids, steps)?;
+        let shape = [ids.len(), 2];
+        let each = ids.into_iter().zip(steps);
+        let refused = |error| from_core(py, &error);
+        let array = match &*self.lock(py)? {
+            Inner::Grid(history) => {
+                let mut flat = Vec::with_capacity(2 * shape[0]);
+                for (id, step) in each {
+                    flat.extend(history.position(id, step).map_err(refused)?.map(i64::from));
+                }
+                flat.into_pyarray(py).reshape(shape)?.into_any()
+            }
+            Inner::Plane(history) => {
+                let mut flat = Vec::with_capacity(2 * shape[0]);
+                for (id, step) in each {
+                    flat.extend(history.position(id, step).map_err(refused)?);
+                }
+                flat.into_pyarray(py).reshape(shape)?.into_any()
+            }
+        };
+        Ok(array)
+    }
+
+    /// Promise that nobody will ask about steps before this one; what only they could see is freed.
+    ///
+    /// Costs as much as it frees. A step before one forgotten earlier changes nothing.
+    ///
+    /// Raises
+    /// ------
+    /// StepError
+    ///     Not a step.
+    fn forget(&self, before: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = before.py();
+        let before = one_step(before)?;
+        any!(&mut *self.lock(py)?, history => history.forget(before));
+        Ok(())
+    }
+
+    /// Re-derive every stored fact. Slow; for tests.
+    ///
+    /// Raises
+    /// ------
+    /// InvariantError
+    ///     A bug of Headway.
+    fn validate(&self, py: Python<'_>) -> PyResult<()> {
+        self.change(py, LONG, |inner| any!(inner, history => history.validate()))
+    }
+
+    /// Number of versions kept: one for each place at which somebody stood while it may be asked.
+    #[getter]
+    fn versions(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(any!(&*self.lock(py)?, history => history.versions()))
+    }
+
+    /// The oldest step that may be asked about.
+    #[getter]
+    fn oldest(&self, py: Python<'_>) -> PyResult<u32> {
+        Ok(any!(&*self.lock(py)?, history => history.oldest()))
+    }
+
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(any!(&*self.lock(py)?, history => history.agents_joined()))
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(any!(&*self.lock(py)?, history => format!(
+            "<PositionHistory of {} agents, {} versions from step {} on>",
+            history.agents_joined(),
+            history.versions(),
+            history.oldest()
+        )))
+    }
+}
+
+impl PyPositionHistory {
+    /// Waits for the state without holding up other threads.
+    fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Inner>> {
+        use pyo3::sync::MutexExt;
+        self.0.lock_py_attached(py).map_err(|_| poisoned(py))
+    }
+
+    /// The one door for batches: long ones run without the interpreter lock.
+    fn change<T: Send>(
+        &self,
+        py: Python<'_>,
+        size: usize,
+        call: impl FnOnce(&mut Inner) -> Result<T, Error> + Send,
+    ) -> PyResult<T> {
+        let result = if size < LONG {
+            Some(call(&mut *self.lock(py)?))
+        } else {
+            py.detach(|| self.0.lock().ok().map(|mut inner| call(&mut inner)))
+        };
+        result.ok_or_else(|| poisoned(py))?.map_err(|error| from_core(py, &error))
+    }
+
+    /// Reads a position. Not under the lock, for it may call into Python.
+    fn place(&self, given: &Bound<'_, PyAny>, whose: AgentId) -> PyResult<Place> {
+        let is_grid = matches!(*self.lock(given.py())?, Inner::Grid(_));
+        if is_grid {
+            return Ok(Place::Tile(match given.extract() {
+                Ok(tile) => tile,
+                Err(_) => arrays::tiles(&arrays::one_position(given)?, |_| (whose, None))?[0],
+            }));
+        }
+        Ok(Place::Coordinates(match given.extract() {
+            Ok(place) => place,
+            Err(_) => arrays::coordinates(&arrays::one_position(given)?, |_| (whose, None))?[0],
+        }))
+    }
+
+    fn one_agent(&self, given: &Bound<'_, PyAny>) -> PyResult<AgentId> {
+        match given.extract::<u32>() {
+            Ok(id) => Ok(AgentId(id)),
+            Err(_) => arrays::agent(given, self.__len__(given.py())? as u32),
+        }
+    }
+
+    /// Agents and a step for each.
+    fn ends(
+        &self,
+        method: &str,
+        ids: &Bound<'_, PyAny>,
+        steps: &Bound<'_, PyAny>,
+    ) -> PyResult<(Vec<AgentId>, Vec<Step>)> {
+        let py = ids.py();
+        let ids = arrays::ids(ids, self.__len__(py)? as u32)?;
+        let steps = arrays::integers(steps, "steps", |step| {
+            let fits = Step::try_from(step).ok().filter(|step| *step < Step::MAX);
+            fits.ok_or_else(|| no_step(py, &step.to_string()))
+        })?;
+        if ids.len() != steps.len() {
+            let message = format!("{method}() got {} ids and {} steps", ids.len(), steps.len());
+            return Err(plain(py, "ArrayShapeError", message));
+        }
+        Ok((ids, steps))
+    }
+}
+
+fn no_step(py: Python<'_>, given: &str) -> PyErr {
+    let message = format!("a step is a whole number from 0 to {}, got {given}", Step::MAX - 1);
+    let facts = pyo3::types::PyDict::new(py);
+    let filled = ["agent", "step", "limit"].map(|fact| facts.set_item(fact, py.None()));
+    match filled.into_iter().find_map(Result::err) {
+        Some(error) => error,
+        None => raise(py, "StepError", message, &facts),
+    }
+}
+
+fn one_step(given: &Bound<'_, PyAny>) -> PyResult<Step> {
+    let step = given.extract::<Step>().ok().filter(|step| *step < Step::MAX);
+    step.ok_or_else(|| no_step(given.py(), &shown(given)))
+}
+
+/// A radius.
+fn length(given: &Bound<'_, PyAny>) -> PyResult<f64> {
+    given.extract::<f64>().ok().filter(|radius| *radius >= 0.0).ok_or_else(|| {
+        let message = format!("radius must be a number, at least 0, got {}", shown(given));
+        plain(given.py(), "OptionError", message)
+    })
+}
