@@ -59,7 +59,7 @@ class StepTimeoutError(HeadwayError, TimeoutError):
     """A step took longer than its time limit."""
 
 
-class StepError(HeadwayError, RuntimeError):
+class StepFailedError(HeadwayError, RuntimeError):
     """A step failed and the policy is to stop; the reason is its cause.
 
     What had been finished is kept. Attributes: `agent` (name), `step`, `attempts`.

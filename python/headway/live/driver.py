@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headway.errors import ActionError, StepError, StepTimeoutError
+from headway.errors import ActionError, StepFailedError, StepTimeoutError
 from headway.live.agent import Action
 from headway.live.effects import apply_action, check_action
 from headway.live.outcome import Failure
@@ -66,7 +66,7 @@ class Driver:
         self._ready: list[int] = []
         self._again: list[int] = []
         self._ended: list[tuple[int, Action | None]] = []
-        self._failed: StepError | None = None
+        self._failed: StepFailedError | None = None
         self._told = 0
         self._wake = asyncio.Event()
         self._steps: Steps | None = None
@@ -83,7 +83,7 @@ class Driver:
 
         Raises
         ------
-        StepError
+        StepFailedError
             If a step failed for good and the policy is to stop.
         """
         self.until = until
@@ -272,7 +272,7 @@ class Driver:
         if then == "abort":
             if self._failed is None:
                 tries = f" in {tried} attempts" if tried > 1 else ""
-                self._failed = StepError(
+                self._failed = StepFailedError(
                     f"step {step} of {name!r} failed{tries}: {_told(error)}; what had been "
                     f"finished is kept (on_error can be retry, skip or freeze)",
                     agent=name,
@@ -317,12 +317,13 @@ class Driver:
                 except Exception as error:
                     self._fail(agent, error)
                     continue
-                if apply_action(state, agent, step, action, log):
-                    moved.append(agent)
+                moves = apply_action(state, agent, step, action, log)
                 if action.spawn:
                     self._spawn(agent, step, action)
                 if action.leave:
                     leaving.append(agent)
+                elif moves:
+                    moved.append(agent)
             agents.append(agent)
             if agent in self._views:
                 self._views.pop(agent).close()

@@ -86,8 +86,6 @@ class Simulation:
             seconds_per_step=seconds_per_step,
             start=start,
         )
-        if not self.state.agents:
-            raise OptionError("a simulation needs at least one agent")
         self._schedule_name: str | None = None
         self._driver: Driver | None = None
         self._engine_name = ""
@@ -148,7 +146,7 @@ class Simulation:
 
         Raises
         ------
-        StepError
+        StepFailedError
             If a step fails and the policy is to stop. What had been finished is kept.
         EngineError, MissingExtraError
             If the engine cannot be started.

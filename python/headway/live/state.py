@@ -69,10 +69,10 @@ class State:
         self.has_children = bool(later)
         for rank, agent in now + later:
             self._enter(agent, (rank,), agent.joins)
-        here = self.positions[: len(now)]
-        dtype = np.asarray(self.positions[:1] or [(0, 0)]).dtype
-        widest = max(self.sight, default=1.0)
-        self.world = World(space, np.array(here, dtype), places, sight=widest)
+        if not given:
+            raise OptionError("a simulation needs at least one agent")
+        here = np.array(self.positions)[: len(now)]
+        self.world = World(space, here, places, sight=max(self.sight))
         for agent_id, (_, agent) in enumerate(now + later):
             state = freeze(agent.state, f"the public state of {agent.name!r}")
             if agent.joins:
