@@ -391,7 +391,7 @@ def test_a_question_about_a_stranger_is_refused(agent):
 def test_every_scheduler_error_is_a_value_error_with_the_facts_it_documents():
     names = [n for n in vars(errors).values() if isinstance(n, type)]
     family = [n for n in names if issubclass(n, errors.SchedulerError)]
-    assert len(family) == 14
+    assert len(family) == 16
     for error in family:
         assert issubclass(error, ValueError) and issubclass(error, errors.HeadwayError)
         for attribute in error.__annotations__ if error is not errors.SchedulerError else ():

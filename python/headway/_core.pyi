@@ -169,6 +169,48 @@ class Scheduler:
         OptionError, PositionError, FootprintError, CapacityError, ArrayTypeError, ArrayShapeError
             Likewise.
         """
+    def spawn(
+        self,
+        parent: int,
+        position: ArrayLike,
+        *,
+        sight: float | None = None,
+        speed: float | None = None,
+        reach: float | None = None,
+    ) -> int:
+        """Let a running agent bring somebody about, as an effect of the step it executes.
+
+        The child joins at the step after, in its parent's world; it becomes ready at the earliest
+        when the parent finishes. Unlike for `add`, that step does not depend on how far others
+        are, and nobody else is looked at. Conservative rule only.
+
+        Parameters
+        ----------
+        parent : int
+            Who brings it about; running.
+        position : (x, y)
+            Where the child stands at the start of its first step. At most the parent's `reach` from
+            where the parent stood at the start of its step; less, by as much as the child's `reach`
+            is greater than the parent's `speed`.
+        sight, speed, reach : float, optional
+            The child's footprint; defaults as in `add`. At most as fast as its parent.
+
+        Returns
+        -------
+        int
+            The child's id. Ids are given in the order of calls, which depends on who is fast: name
+            a child by its parent's name and step where the order of runs must not show.
+
+        Raises
+        ------
+        NotRunningError
+            The parent executes no step; nothing has changed then.
+        SpawnError
+            Too far away, too fast, or under the compatibility rule; likewise.
+        UnknownAgentError, AgentLeftError, OptionError, PositionError, FootprintError,
+        CapacityError, ArrayTypeError, ArrayShapeError
+            Likewise.
+        """
     def remove(self, ids: ArrayLike) -> NDArray[np.int64]:
         """Let agents leave; return those that may start because of it.
 

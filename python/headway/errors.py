@@ -185,6 +185,20 @@ class JoinsAheadError(SchedulerError):
     clock: int
 
 
+class SpawnError(SchedulerError):
+    """A running agent cannot bring about this newcomer, or there, as an effect of its step.
+
+    Attributes: `agent` (the parent), `clock` (the step it executes), `what` ("distance", "speed" or
+    "rule"), `value` and `limit` (None for "rule").
+    """
+
+    agent: int
+    clock: int
+    what: str
+    value: float | None
+    limit: float | None
+
+
 class StepError(SchedulerError, LookupError):
     """A step that a history of positions cannot be asked about, or told of.
 

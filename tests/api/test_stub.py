@@ -51,7 +51,7 @@ def test_the_tree_of_exceptions():
         *("UnknownAgentError", "AgentLeftError", "DuplicateAgentError", "BlockedError"),
         *("RunningError", "NotRunningError", "PartialClusterError", "OverSpeedError"),
         *("PositionError", "FootprintError", "JoinsTooEarlyError", "JoinsAheadError"),
-        *("StepError", "CapacityError"),
+        *("SpawnError", "StepError", "CapacityError"),
     }
     others = {
         *("ArrayTypeError", "ArrayShapeError", "OptionError", "SchedulerError", "InvariantError"),

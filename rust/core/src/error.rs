@@ -115,6 +115,35 @@ pub enum Error {
         /// That one's clock.
         clock: Step,
     },
+    /// Asked to spawn where the rule has no room for it.
+    SpawnInPlace {
+        /// Who was to bring somebody about.
+        parent: AgentId,
+        /// The step it executes.
+        clock: Step,
+    },
+    /// Somebody brought about is faster than who brings it about.
+    SpawnTooFast {
+        /// Who was to bring it about.
+        parent: AgentId,
+        /// The step it executes.
+        clock: Step,
+        /// The newcomer's speed.
+        speed: f64,
+        /// The largest possible.
+        limit: f64,
+    },
+    /// Somebody brought about too far away for what it can reach.
+    SpawnTooFar {
+        /// Who was to bring it about.
+        parent: AgentId,
+        /// The step it executes.
+        clock: Step,
+        /// From where the parent stood at the start of the step.
+        distance: f64,
+        /// The largest possible.
+        limit: f64,
+    },
     /// A place to look around that cannot be one.
     BadPlace {
         /// The place as given.
@@ -170,6 +199,7 @@ pub enum Error {
     },
 }
 
+#[allow(clippy::too_many_lines, reason = "one arm a sentence")]
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -216,6 +246,24 @@ impl fmt::Display for Error {
                 }
                 write!(f, ": {fault}")
             }
+            Self::SpawnInPlace { parent, clock } => write!(
+                f,
+                "agent {parent} cannot bring somebody about in step {clock} under the \
+                 compatibility rule, whose world is changed in place; let the newcomer join \
+                 by itself, or use the conservative rule with a versioned world"
+            ),
+            Self::SpawnTooFast { parent, clock, speed, limit } => write!(
+                f,
+                "agent {parent} cannot bring about somebody of speed {speed} in step {clock}: it \
+                 may be at most as fast as agent {parent}, whose speed is {limit}; otherwise let \
+                 it join by itself"
+            ),
+            Self::SpawnTooFar { parent, clock, distance, limit } => write!(
+                f,
+                "agent {parent} cannot bring somebody about {distance} away in step {clock}: at \
+                 most {limit}, which is the reach of agent {parent} less what the newcomer's reach \
+                 has over the speed of agent {parent}; otherwise let it join by itself"
+            ),
             Self::BadPlace { position: [x, y], fault } => {
                 write!(f, "nobody can stand at ({x}, {y}): {fault}")
             }

@@ -2,14 +2,16 @@
 //!
 //! While an agent waits, no new blocker can appear, because what others can still reach only
 //! shrinks. A newcomer would break that, so it may join only at a step that nobody it could affect
-//! has passed.
+//! has passed. One that a running agent brings about is an effect of that agent's step instead:
+//! within the agent's reach nobody has passed it.
 
 use alloc::vec::Vec;
 
 use crate::error::Error;
 use crate::ids::{AgentId, Step};
+use crate::index::Entry;
 use crate::metric::Space;
-use crate::rule::{self, Rule};
+use crate::rule::{self, Footprint, Rule};
 use crate::scheduler::{Agent, NewAgent, Scheduler, Status};
 use crate::story::Happening;
 
@@ -83,6 +85,51 @@ impl<S: Space> Scheduler<S> {
         self.examine(id, newly_ready);
         self.form_clusters(newly_ready);
         Ok((id, step))
+    }
+
+    /// Lets a running agent bring somebody about as an effect of the step it executes; returns the
+    /// child's id. It is in the parent's world and joins at the step after, for which it has to
+    /// wait at least until the parent has finished. Nobody else is looked at, and the step does
+    /// not depend on how far others are.
+    ///
+    /// # Errors
+    /// `UnknownAgent`, `AgentLeft`, `NotRunning`, `SpawnInPlace`, `SpawnTooFast`, `SpawnTooFar`,
+    /// `BadPosition`, `BadFootprint`, `TooMany`; then nothing has changed.
+    pub fn spawn(
+        &mut self,
+        parent: AgentId,
+        position: [S::Coord; 2],
+        footprint: Footprint,
+    ) -> Result<AgentId, Error> {
+        let status = self.check_present(parent)?;
+        let Entry { position: from, clock, world, .. } = *self.index.entry(parent);
+        if self.rule == Rule::Compatibility {
+            return Err(Error::SpawnInPlace { parent, clock });
+        }
+        if status != Status::Running {
+            return Err(Error::NotRunning { agent: parent, clock });
+        }
+        let child = NewAgent { position, footprint, world };
+        self.check_new(AgentId(self.agents.len() as u32), &child)?;
+        if clock >= Step::MAX - 1 {
+            return Err(Error::TooMany { what: "steps", limit: Step::MAX - 1 });
+        }
+        let own = self.agents[parent.index()].footprint;
+        let Some(limit) = rule::spawning_bound(&own, &footprint) else {
+            let (speed, limit) = (footprint.speed, own.speed);
+            return Err(Error::SpawnTooFast { parent, clock, speed, limit });
+        };
+        // As for a move, the other half of the slack is for rounding.
+        if !self.index.space().within(from, position, limit * (1.0 - S::SLACK / 2.0)) {
+            let distance = self.index.space().distance(from, position);
+            return Err(Error::SpawnTooFar { parent, clock, distance, limit });
+        }
+        self.widest = self.widest.union(&footprint);
+        let id = self.insert(&child, clock + 1);
+        let mut newly_ready = Vec::new();
+        self.examine(id, &mut newly_ready);
+        debug_assert!(newly_ready.is_empty(), "Invariant: a child waits for its parent");
+        Ok(id)
     }
 
     /// The first and the last step an agent of the newcomer's world has executed, is executing, or

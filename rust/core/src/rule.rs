@@ -148,3 +148,21 @@ pub fn joining_bound(
         }
     })
 }
+
+/// Distance up to which an agent that executes a step `t` may bring somebody about, who joins at
+/// step `t + 1`, as an effect of that step; `None` where the child is too fast for its parent.
+///
+/// Whoever was told it may read a step `s > t` is farther from the parent than
+/// `m + reach + (s - t - 1) * speed`, where `m` is how far it reads and the rest is the parent's,
+/// because the parent, at clock `t` or before, did not block it. At `s = t + 1` it could see the
+/// child if within `m` of it, which a child within the parent's `reach` rules out. Later it could
+/// meet the child's effects if within `m + reach_C + (s - t - 2) * speed_C` of it. As a child no
+/// faster than its parent gains nothing as `s` grows, `s = t + 2` decides, and there the parent's
+/// bound is larger by one `speed`. So the child blocks nobody whom its parent did not block, and
+/// the same holds for its own children. Unlike for [`joining_bound`], nobody's clock or place
+/// matters: whether and when the child joins is the same in every order of execution.
+#[must_use]
+pub fn spawning_bound(parent: &Footprint, child: &Footprint) -> Option<f64> {
+    let beyond = (child.reach - parent.speed).max(0.0);
+    (child.speed <= parent.speed).then_some(parent.reach - beyond)
+}

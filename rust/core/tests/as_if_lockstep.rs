@@ -2,39 +2,63 @@
 //! place and value at every step, every cell, every message.
 //!
 //! Agents perceive others and cells within sight, write a cell and send a message within reach,
-//! move within speed; what they do depends on all they perceive, so one wrong read changes the rest
-//! of the run. The versioned world is run under the conservative rule, the one changed in place
-//! under the compatibility rule. Wrong rules must be noticed: the last test loosens the bound.
+//! move within speed, bring others about; what they do depends on all they perceive, so one wrong
+//! read changes the rest of the run. The versioned world is run under the conservative rule, the
+//! one changed in place under the compatibility rule. Wrong rules must be noticed: the last tests
+//! loosen the bounds.
 
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{METRICS, Random, distance};
+use common::{METRICS, Random, Twin, TwinAgent, distance};
 use headway_core::{AgentId, Footprint, Grid, Metric, NewAgent, Rule, Scheduler};
 
 type Cell = (i64, i64);
+
+/// An agent's name, the same in every order of execution: the number of an agent that was there at
+/// first or was added, and the steps at which it and then its children brought the next one about.
+/// Ids are given in the order of calls, so they would not do.
+type Key = u64;
+
+fn root(number: usize) -> Key {
+    (number as u64) << 52
+}
+
+fn child_of(parent: Key, step: u32) -> Key {
+    let path = parent & ((1 << 52) - 1);
+    parent - path + path * 16 + u64::from(step) + 1
+}
+
+fn generation(key: Key) -> u32 {
+    (0..13).filter(|digit| key >> (4 * digit) & 15 > 0).count() as u32
+}
 
 /// One agent at the start of one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct State {
     at: Cell,
     value: u64,
+    footprint: Footprint,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 struct Effects {
     state: State,
     cell: Cell,
-    message_to: Option<usize>,
+    message_to: Option<Key>,
+    child: Option<State>,
 }
 
 struct Setting {
     seed: u64,
     metric: Metric,
     wrap: Option<i64>,
-    footprints: Vec<Footprint>,
     starts: Vec<State>,
+    /// Generations that are brought about by others.
+    generations: u32,
+    /// By how much children stand farther away than is allowed.
+    too_far: f64,
     steps: u32,
 }
 
@@ -59,10 +83,11 @@ impl Setting {
             .map(|i| State {
                 at: (random.between(0, size - 1), random.between(0, size - 1)),
                 value: i,
+                footprint: footprints[i as usize],
             })
             .collect();
         let metric = METRICS[random.below(3) as usize];
-        Self { seed, metric, wrap, footprints, starts, steps: 12 }
+        Self { seed, metric, wrap, starts, generations: 0, too_far: 0.0, steps: 12 }
     }
 
     fn distance(&self, p: Cell, q: Cell) -> f64 {
@@ -88,21 +113,36 @@ impl Setting {
         p
     }
 
-    /// What an agent does, given all it perceives. `others` are sorted by index.
+    /// Somebody brought about by one in this state, no faster than it and as far away as it may be.
+    fn child(&self, parent: State, hash: u64) -> State {
+        let mut random = Random(hash);
+        let Footprint { reach, speed, .. } = parent.footprint;
+        let own_speed = random.between(0, speed as i64) as f64;
+        let own_reach = random.between(own_speed as i64, (reach + speed) as i64) as f64;
+        let sight = random.between(0, 4) as f64;
+        let limit = reach - (own_reach - speed).max(0.0) + self.too_far;
+        State {
+            at: self.cell_near(parent.at, limit, hash),
+            value: hash,
+            footprint: Footprint { sight, reach: own_reach, speed: own_speed },
+        }
+    }
+
+    /// What an agent does, given all it perceives. `others` are sorted by key.
     fn act(
         &self,
-        agent: usize,
+        agent: Key,
         step: u32,
         own: State,
-        others: &[(usize, State)],
+        others: &[(Key, State)],
         cells: &[(Cell, u64)],
-        inbox: &[(usize, u64)],
+        inbox: &[(Key, u64)],
     ) -> Effects {
-        let mut hash = Random(self.seed ^ ((agent as u64) << 32) ^ u64::from(step)).next();
+        let mut hash = Random(self.seed ^ agent.rotate_left(32) ^ u64::from(step)).next();
         let mut mix = |x: u64| hash = Random(hash ^ x).next();
         mix(own.value);
         for (other, state) in others {
-            mix(*other as u64);
+            mix(*other);
             mix(state.value);
             mix(state.at.0 as u64 ^ ((state.at.1 as u64) << 32));
         }
@@ -111,33 +151,34 @@ impl Setting {
             mix(*value);
         }
         for (sender, value) in inbox {
-            mix(*sender as u64);
+            mix(*sender);
             mix(*value);
         }
-        let Footprint { reach, speed, .. } = self.footprints[agent];
+        let Footprint { reach, speed, .. } = own.footprint;
         let near: Vec<_> =
             others.iter().filter(|(_, s)| self.distance(own.at, s.at) <= reach).collect();
+        let fertile = generation(agent) < self.generations && Random(hash ^ 2).chance(6);
         Effects {
-            state: State { at: self.cell_near(own.at, speed, hash), value: hash },
+            state: State { at: self.cell_near(own.at, speed, hash), value: hash, ..own },
             cell: self.cell_near(own.at, reach, hash ^ 1),
             message_to: (!near.is_empty()).then(|| near[hash as usize % near.len()].0),
+            child: fertile.then(|| self.child(own, hash ^ 3)),
         }
     }
 
     fn scheduler(&self, rule: Rule) -> Scheduler<Grid> {
         let grid = Grid::new(self.metric, self.wrap.map(|w| [w as i32; 2])).unwrap();
-        let agents: Vec<_> = self
-            .footprints
-            .iter()
-            .zip(&self.starts)
-            .map(|(&footprint, state)| NewAgent {
-                position: [state.at.0 as i32, state.at.1 as i32],
-                footprint,
-                world: 0,
-            })
-            .collect();
+        let agents: Vec<_> = self.starts.iter().map(newcomer).collect();
         Scheduler::new(grid, rule, &agents, 0).unwrap()
     }
+}
+
+fn position((x, y): Cell) -> [i32; 2] {
+    [x as i32, y as i32]
+}
+
+fn newcomer(state: &State) -> NewAgent<i32> {
+    NewAgent { position: position(state.at), footprint: state.footprint, world: 0 }
 }
 
 /// Somebody joins at the start of a step, or executes no step from this one on and is gone from
@@ -145,32 +186,32 @@ impl Setting {
 #[derive(Clone, Copy, Debug)]
 enum Change {
     Join(u32, State),
-    Leave(u32, usize, u32),
+    Leave(u32, Key, u32),
 }
 
 /// What a world must offer to be run in any order.
 trait World {
     fn new() -> Self;
-    /// Agents are numbered in the order of `add`, whatever the steps joined at.
-    fn join(&mut self, agent: usize, step: u32, state: State);
-    fn leave(&mut self, agent: usize, step: u32);
-    fn read_and_act(&mut self, setting: &Setting, agent: usize, step: u32) -> Effects;
-    fn commit(&mut self, agent: usize, step: u32, effects: &Effects);
+    fn join(&mut self, agent: Key, step: u32, state: State);
+    fn leave(&mut self, agent: Key, step: u32);
+    fn read_and_act(&mut self, setting: &Setting, agent: Key, step: u32) -> Effects;
+    fn commit(&mut self, agent: Key, step: u32, effects: &Effects);
 }
 
 /// Keeps every version; a reader sees the one of the start of its own step.
+#[derive(Debug, PartialEq)]
 struct Versioned {
     /// First step, states from there on, and the step it was gone at.
-    states: Vec<(u32, Vec<State>, u32)>,
+    states: BTreeMap<Key, (u32, Vec<State>, u32)>,
     /// (cell, effective step, writer) -> value
-    cells: BTreeMap<(Cell, u32, usize), u64>,
+    cells: BTreeMap<(Cell, u32, Key), u64>,
     /// (receiver, effective step, sender) -> value
-    messages: BTreeMap<(usize, u32, usize), u64>,
+    messages: BTreeMap<(Key, u32, Key), u64>,
 }
 
 impl Versioned {
-    fn state(&self, agent: usize, step: u32) -> Option<State> {
-        let (first, states, gone) = &self.states[agent];
+    fn state(&self, agent: Key, step: u32) -> Option<State> {
+        let (first, states, gone) = &self.states[&agent];
         let at = step.checked_sub(*first).filter(|_| step < *gone)?;
         states.get(at as usize).copied()
     }
@@ -178,25 +219,29 @@ impl Versioned {
 
 impl World for Versioned {
     fn new() -> Self {
-        Self { states: Vec::new(), cells: BTreeMap::new(), messages: BTreeMap::new() }
+        Self { states: BTreeMap::new(), cells: BTreeMap::new(), messages: BTreeMap::new() }
     }
 
-    fn join(&mut self, agent: usize, step: u32, state: State) {
-        let absent = (u32::MAX, Vec::new(), u32::MAX);
-        self.states.resize(self.states.len().max(agent + 1), absent);
-        self.states[agent] = (step, vec![state], u32::MAX);
+    fn join(&mut self, agent: Key, step: u32, state: State) {
+        let before = self.states.insert(agent, (step, vec![state], u32::MAX));
+        assert!(before.is_none());
     }
 
-    fn leave(&mut self, agent: usize, step: u32) {
-        self.states[agent].2 = step;
+    fn leave(&mut self, agent: Key, step: u32) {
+        // In a run that went wrong it may never have come.
+        if let Some(life) = self.states.get_mut(&agent) {
+            life.2 = step;
+        }
     }
 
-    fn read_and_act(&mut self, setting: &Setting, agent: usize, step: u32) -> Effects {
+    fn read_and_act(&mut self, setting: &Setting, agent: Key, step: u32) -> Effects {
         let own = self.state(agent, step).unwrap();
-        let sight = setting.footprints[agent].sight;
-        let others: Vec<_> = (0..self.states.len())
-            .filter(|&o| o != agent)
-            .filter_map(|o| self.state(o, step).map(|s| (o, s)))
+        let sight = own.footprint.sight;
+        let others: Vec<_> = self
+            .states
+            .keys()
+            .filter(|&&o| o != agent)
+            .filter_map(|&o| self.state(o, step).map(|s| (o, s)))
             .filter(|(_, s)| setting.distance(own.at, s.at) <= sight)
             .collect();
         let mut cells = BTreeMap::new();
@@ -214,9 +259,9 @@ impl World for Versioned {
         setting.act(agent, step, own, &others, &cells, &inbox)
     }
 
-    fn commit(&mut self, agent: usize, step: u32, effects: &Effects) {
+    fn commit(&mut self, agent: Key, step: u32, effects: &Effects) {
         assert!(self.state(agent, step).is_some() && self.state(agent, step + 1).is_none());
-        self.states[agent].1.push(effects.state);
+        self.states.get_mut(&agent).unwrap().1.push(effects.state);
         self.cells.insert((effects.cell, step + 1, agent), effects.state.value);
         if let Some(receiver) = effects.message_to {
             self.messages.insert((receiver, step + 1, agent), effects.state.value);
@@ -226,72 +271,71 @@ impl World for Versioned {
 
 /// Keeps one version; a reader sees whatever is there when it looks.
 struct InPlace {
-    states: Vec<Option<State>>,
-    history: Vec<Vec<State>>,
+    states: BTreeMap<Key, State>,
+    history: BTreeMap<Key, Vec<State>>,
     cells: BTreeMap<Cell, u64>,
-    inboxes: Vec<BTreeMap<usize, u64>>,
+    inboxes: BTreeMap<Key, BTreeMap<Key, u64>>,
 }
 
 impl World for InPlace {
     fn new() -> Self {
         Self {
-            states: Vec::new(),
-            history: Vec::new(),
+            states: BTreeMap::new(),
+            history: BTreeMap::new(),
             cells: BTreeMap::new(),
-            inboxes: Vec::new(),
+            inboxes: BTreeMap::new(),
         }
     }
 
-    fn join(&mut self, agent: usize, _step: u32, state: State) {
-        let agents = self.states.len().max(agent + 1);
-        self.states.resize(agents, None);
-        self.history.resize(agents, Vec::new());
-        self.inboxes.resize(agents, BTreeMap::new());
-        self.states[agent] = Some(state);
-        self.history[agent].push(state);
+    fn join(&mut self, agent: Key, _step: u32, state: State) {
+        self.states.insert(agent, state);
+        self.history.insert(agent, vec![state]);
     }
 
-    fn leave(&mut self, agent: usize, _step: u32) {
-        self.states[agent] = None;
+    fn leave(&mut self, agent: Key, _step: u32) {
+        self.states.remove(&agent);
     }
 
-    fn read_and_act(&mut self, setting: &Setting, agent: usize, step: u32) -> Effects {
-        let own = self.states[agent].unwrap();
-        let sight = setting.footprints[agent].sight;
-        let seen = |at: Cell| setting.distance(own.at, at) <= sight;
-        let others: Vec<_> = (0..self.states.len())
-            .filter_map(|o| self.states[o].map(|s| (o, s)))
-            .filter(|(o, s)| *o != agent && seen(s.at))
+    fn read_and_act(&mut self, setting: &Setting, agent: Key, step: u32) -> Effects {
+        let own = self.states[&agent];
+        let seen = |at: Cell| setting.distance(own.at, at) <= own.footprint.sight;
+        let others: Vec<_> = self
+            .states
+            .iter()
+            .filter(|(o, s)| **o != agent && seen(s.at))
+            .map(|(o, s)| (*o, *s))
             .collect();
         let cells: Vec<_> =
             self.cells.iter().filter(|(c, _)| seen(**c)).map(|(c, v)| (*c, *v)).collect();
-        let inbox: Vec<_> = std::mem::take(&mut self.inboxes[agent]).into_iter().collect();
+        let inbox = self.inboxes.remove(&agent).unwrap_or_default();
+        let inbox: Vec<_> = inbox.into_iter().collect();
         setting.act(agent, step, own, &others, &cells, &inbox)
     }
 
-    fn commit(&mut self, agent: usize, _step: u32, effects: &Effects) {
-        self.states[agent] = Some(effects.state);
-        self.history[agent].push(effects.state);
+    fn commit(&mut self, agent: Key, _step: u32, effects: &Effects) {
+        self.states.insert(agent, effects.state);
+        self.history.get_mut(&agent).unwrap().push(effects.state);
         self.cells.insert(effects.cell, effects.state.value);
         if let Some(receiver) = effects.message_to {
-            self.inboxes[receiver].insert(agent, effects.state.value);
+            self.inboxes.entry(receiver).or_default().insert(agent, effects.state.value);
         }
     }
 }
 
 fn lockstep<W: World>(setting: &Setting, changes: &[Change]) -> W {
     let mut world = W::new();
-    let mut present: BTreeSet<usize> = (0..setting.starts.len()).collect();
-    for (agent, state) in setting.starts.iter().enumerate() {
-        world.join(agent, 0, *state);
+    let mut present = BTreeSet::new();
+    for (number, state) in setting.starts.iter().enumerate() {
+        present.insert(root(number));
+        world.join(root(number), 0, *state);
     }
     let mut joined = setting.starts.len();
-    // Ids are given in the order of joining, whatever the steps joined at.
-    let mut later: BTreeMap<u32, Vec<(usize, Change)>> = BTreeMap::new();
+    // Those who are added are numbered in that order, whatever the steps joined at.
+    let mut later: BTreeMap<u32, Vec<(Key, Change)>> = BTreeMap::new();
     for change in changes {
         match change {
             Change::Join(step, _) => {
-                later.entry(*step).or_default().push((joined, *change));
+                later.entry(*step).or_default().push((root(joined), *change));
                 joined += 1;
             }
             Change::Leave(step, agent, _) => {
@@ -316,93 +360,204 @@ fn lockstep<W: World>(setting: &Setting, changes: &[Change]) -> W {
             present.iter().map(|&a| (a, world.read_and_act(setting, a, step))).collect();
         for (agent, effects) in all {
             world.commit(agent, step, &effects);
+            if let Some(state) = effects.child {
+                present.insert(child_of(agent, step));
+                world.join(child_of(agent, step), step + 1, state);
+            }
         }
     }
     world
 }
 
 /// A group of agents in the middle of a step; some have read already.
-type Flight = Vec<(usize, Option<Effects>)>;
+type Flight = Vec<(AgentId, Option<Effects>)>;
 
-/// Runs in random order; returns the world, who joined and left when, and the largest lead.
-fn out_of_order<W: World>(setting: &mut Setting, rule: Rule) -> (W, Vec<Change>, u32) {
-    let mut world = W::new();
-    for (agent, state) in setting.starts.iter().enumerate() {
-        world.join(agent, 0, *state);
+/// What came of a run: who was added and left when, the largest lead, how many children.
+#[derive(Default)]
+struct Course {
+    changes: Vec<Change>,
+    lead_max: u32,
+    children: usize,
+}
+
+/// A run in random order.
+struct Run<'a, W: World> {
+    setting: &'a Setting,
+    rule: Rule,
+    world: W,
+    scheduler: Scheduler<Grid>,
+    random: Random,
+    /// Of each id.
+    keys: Vec<Key>,
+    added: usize,
+    course: Course,
+}
+
+impl<'a, W: World> Run<'a, W> {
+    fn new(setting: &'a Setting, rule: Rule) -> Self {
+        let mut world = W::new();
+        let keys: Vec<_> = (0..setting.starts.len()).map(root).collect();
+        for (&key, state) in keys.iter().zip(&setting.starts) {
+            world.join(key, 0, *state);
+        }
+        let scheduler = setting.scheduler(rule);
+        let random = Random(setting.seed ^ 0xABCD);
+        let added = keys.len();
+        Self { setting, rule, world, scheduler, random, keys, added, course: Course::default() }
     }
-    let mut changes = Vec::new();
-    let mut scheduler = setting.scheduler(rule);
-    let mut random = Random(setting.seed ^ 0xABCD);
-    let mut flights: Vec<Flight> = Vec::new();
-    let mut newly = Vec::new();
-    let mut lead_max = 0;
-    // One agent is slow, so that the others have somebody to overtake.
-    let slow = random.below(setting.starts.len() as u64) as usize;
-    loop {
-        let mut ready = scheduler.ready();
-        ready.retain(|id| scheduler.clock(*id).unwrap() < setting.steps);
-        if ready.is_empty() && flights.is_empty() {
-            return (world, changes, lead_max);
+
+    fn key(&self, id: AgentId) -> Key {
+        self.keys[id.0 as usize]
+    }
+
+    fn join_or_leave(&mut self, ready: &[AgentId]) {
+        let mut newly = Vec::new();
+        if let Some(&id) = ready.get(self.random.below(9) as usize) {
+            let step = self.scheduler.clock(id).unwrap();
+            self.scheduler.remove(&[id], &mut newly).unwrap();
+            let gone_at = if self.rule == Rule::Conservative { step + 1 } else { step };
+            self.world.leave(self.key(id), gone_at);
+            self.course.changes.push(Change::Leave(step, self.key(id), gone_at));
+            return;
         }
-        if random.chance(12) {
-            if let Some(&id) = ready.get(random.below(9) as usize) {
-                let step = scheduler.clock(id).unwrap();
-                scheduler.remove(&[id], &mut newly).unwrap();
-                let gone_at = if rule == Rule::Conservative { step + 1 } else { step };
-                world.leave(id.0 as usize, gone_at);
-                changes.push(Change::Leave(step, id.0 as usize, gone_at));
-            } else {
-                let at = (random.between(0, 7), random.between(0, 7));
-                let footprint = setting.footprints[random.below(7) as usize];
-                let position = [at.0 as i32, at.1 as i32];
-                let newcomer = NewAgent { position, footprint, world: 0 };
-                let later = random.below(2) * random.below(6);
-                let step = scheduler.earliest_join(&newcomer).unwrap() + later as u32;
-                if step < setting.steps && scheduler.add(&newcomer, Some(step), &mut newly).is_ok()
-                {
-                    let agent = setting.footprints.len();
-                    setting.footprints.push(footprint);
-                    let state = State { at, value: 99 };
-                    world.join(agent, step, state);
-                    changes.push(Change::Join(step, state));
-                }
-            }
-            continue;
+        let at = (self.random.between(0, 7), self.random.between(0, 7));
+        let footprint = self.setting.starts[self.random.below(7) as usize].footprint;
+        let state = State { at, value: 99, footprint };
+        let later = self.random.below(2) * self.random.below(6);
+        let step = self.scheduler.earliest_join(&newcomer(&state)).unwrap() + later as u32;
+        if step < self.setting.steps
+            && self.scheduler.add(&newcomer(&state), Some(step), &mut newly).is_ok()
+        {
+            let key = root(self.added);
+            self.added += 1;
+            self.keys.push(key);
+            self.world.join(key, step, state);
+            self.course.changes.push(Change::Join(step, state));
         }
-        if !ready.is_empty() && (flights.is_empty() || random.chance(2)) {
-            let chosen = ready[random.below(ready.len() as u64) as usize];
-            let label = scheduler.cluster(chosen).unwrap();
-            let cluster: Vec<_> =
-                ready.into_iter().filter(|id| scheduler.cluster(*id).unwrap() == label).collect();
-            scheduler.start(&cluster).unwrap();
-            flights.push(cluster.iter().map(|id| (id.0 as usize, None)).collect());
-            continue;
+    }
+
+    /// One of those who are in the middle of this step reads and acts.
+    fn read(&mut self, id: AgentId) -> Effects {
+        let step = self.scheduler.clock(id).unwrap();
+        let key = self.key(id);
+        let effects = self.world.read_and_act(self.setting, key, step);
+        if let Some(child) = effects.child {
+            let position = position(child.at);
+            let born = self.scheduler.spawn(id, position, child.footprint).unwrap();
+            assert_eq!(born.0 as usize, self.keys.len());
+            assert_eq!(self.scheduler.clock(born), Ok(step + 1));
+            self.keys.push(child_of(key, step));
+            self.world.join(child_of(key, step), step + 1, child);
+            self.course.children += 1;
         }
-        let at = random.below(flights.len() as u64) as usize;
-        if flights[at].iter().any(|(a, _)| *a == slow) && flights.len() > 1 && !random.chance(8) {
-            continue;
-        }
-        // Reads happen at a random moment of the step.
-        let unread = flights[at].iter().position(|(_, effects)| effects.is_none());
-        if let Some(member) = unread {
-            let agent = flights[at][member].0;
-            let step = scheduler.clock(AgentId(agent as u32)).unwrap();
-            flights[at][member].1 = Some(world.read_and_act(setting, agent, step));
-            continue;
-        }
-        let mut flight = flights.swap_remove(at);
-        flight.sort_by_key(|(agent, _)| *agent);
+        effects
+    }
+
+    fn finish(&mut self, mut flight: Flight) {
+        flight.sort_by_key(|(id, _)| self.key(*id));
         let (mut ids, mut positions) = (Vec::new(), Vec::new());
-        for (agent, effects) in &flight {
-            let id = AgentId(*agent as u32);
+        for (id, effects) in &flight {
             let effects = effects.as_ref().unwrap();
-            let step = scheduler.clock(id).unwrap();
-            lead_max = lead_max.max(step - scheduler.frontier());
-            world.commit(*agent, step, effects);
-            ids.push(id);
-            positions.push([effects.state.at.0 as i32, effects.state.at.1 as i32]);
+            let step = self.scheduler.clock(*id).unwrap();
+            let lead = step - self.scheduler.frontier();
+            self.course.lead_max = self.course.lead_max.max(lead);
+            self.world.commit(self.key(*id), step, effects);
+            ids.push(*id);
+            positions.push(position(effects.state.at));
         }
-        scheduler.finish(&ids, &positions, &mut newly).unwrap();
+        self.scheduler.finish(&ids, &positions, &mut Vec::new()).unwrap();
+    }
+
+    fn go(mut self) -> (W, Course) {
+        let mut flights: Vec<Flight> = Vec::new();
+        // One agent is slow, so that the others have somebody to overtake.
+        let slow = AgentId(self.random.below(self.setting.starts.len() as u64) as u32);
+        loop {
+            let mut ready = self.scheduler.ready();
+            ready.retain(|id| self.scheduler.clock(*id).unwrap() < self.setting.steps);
+            if ready.is_empty() && flights.is_empty() {
+                return (self.world, self.course);
+            }
+            if self.random.chance(12) {
+                self.join_or_leave(&ready);
+                continue;
+            }
+            if !ready.is_empty() && (flights.is_empty() || self.random.chance(2)) {
+                let chosen = ready[self.random.below(ready.len() as u64) as usize];
+                let label = self.scheduler.cluster(chosen).unwrap();
+                ready.retain(|id| self.scheduler.cluster(*id).unwrap() == label);
+                self.scheduler.start(&ready).unwrap();
+                flights.push(ready.into_iter().map(|id| (id, None)).collect());
+                continue;
+            }
+            let at = self.random.below(flights.len() as u64) as usize;
+            let is_slow = flights[at].iter().any(|(id, _)| *id == slow);
+            if is_slow && flights.len() > 1 && !self.random.chance(8) {
+                continue;
+            }
+            // Reads happen at a random moment of the step.
+            let unread = flights[at].iter().position(|(_, effects)| effects.is_none());
+            if let Some(member) = unread {
+                flights[at][member].1 = Some(self.read(flights[at][member].0));
+                continue;
+            }
+            self.finish(flights.swap_remove(at));
+        }
+    }
+}
+
+/// A run in random order under the conservative rule as the twin states it, which does not check
+/// where children may stand.
+fn by_the_twin(setting: &Setting) -> Versioned {
+    let mut world = Versioned::new();
+    let mut random = Random(setting.seed ^ 0xABCD);
+    let wrap = setting.wrap.map(|w| [w as f64; 2]);
+    let widest = setting.starts[0].footprint; // of no account under this rule
+    let (rule, metric) = (Rule::Conservative, setting.metric);
+    let mut twin = Twin { lean: 0.0, rule, metric, wrap, agents: Vec::new(), widest };
+    let mut keys = Vec::new();
+    let place = |at: Cell| [at.0 as f64, at.1 as f64];
+    let agent = |state: &State, clock| TwinAgent {
+        position: place(state.at),
+        footprint: state.footprint,
+        world: 0,
+        clock,
+        running: false,
+        present: true,
+    };
+    for (number, state) in setting.starts.iter().enumerate() {
+        keys.push(root(number));
+        twin.agents.push(agent(state, 0));
+        world.join(root(number), 0, *state);
+    }
+    let slow = random.below(setting.starts.len() as u64) as usize;
+    let mut running: Vec<usize> = Vec::new();
+    loop {
+        let mut ready = twin.ready();
+        ready.retain(|id| twin.agents[id.0 as usize].clock < setting.steps);
+        if ready.is_empty() && running.is_empty() {
+            return world;
+        }
+        if !ready.is_empty() && (running.is_empty() || random.chance(2)) {
+            let a = ready[random.below(ready.len() as u64) as usize].0 as usize;
+            twin.agents[a].running = true;
+            running.push(a);
+            continue;
+        }
+        let at = random.below(running.len() as u64) as usize;
+        if running[at] == slow && running.len() > 1 && !random.chance(8) {
+            continue;
+        }
+        let a = running.swap_remove(at);
+        let (key, step) = (keys[a], twin.agents[a].clock);
+        let effects = world.read_and_act(setting, key, step);
+        world.commit(key, step, &effects);
+        if let Some(child) = effects.child {
+            keys.push(child_of(key, step));
+            twin.agents.push(agent(&child, step + 1));
+            world.join(child_of(key, step), step + 1, child);
+        }
+        twin.agents[a] = agent(&effects.state, step + 1);
     }
 }
 
@@ -414,33 +569,45 @@ fn seeds() -> std::ops::Range<u64> {
     }
 }
 
-#[test]
-fn a_versioned_world_under_the_conservative_rule_ends_as_in_lockstep() {
-    let mut overtook = 0;
+/// Runs in which somebody led, and children.
+fn versioned_equals_lockstep(generations: u32) -> (u64, usize) {
+    let (mut overtook, mut children) = (0, 0);
     for seed in seeds() {
-        let mut setting = Setting::new(seed, false);
-        let (world, changes, lead): (Versioned, _, _) =
-            out_of_order(&mut setting, Rule::Conservative);
-        let expected: Versioned = lockstep(&setting, &changes);
+        let setting = Setting { generations, ..Setting::new(seed, false) };
+        let (world, course) = Run::<Versioned>::new(&setting, Rule::Conservative).go();
+        let expected: Versioned = lockstep(&setting, &course.changes);
         assert_eq!(world.states, expected.states, "HEADWAY_SEED={seed}");
         assert_eq!(world.cells, expected.cells, "HEADWAY_SEED={seed}");
         assert_eq!(world.messages, expected.messages, "HEADWAY_SEED={seed}");
-        overtook += u64::from(lead > 1);
+        overtook += u64::from(course.lead_max > 1);
+        children += course.children;
     }
+    (overtook, children)
+}
+
+#[test]
+fn a_versioned_world_under_the_conservative_rule_ends_as_in_lockstep() {
+    let (overtook, _) = versioned_equals_lockstep(0);
     assert!(overtook * 3 > seeds().count() as u64, "only {overtook} runs had a lead");
+}
+
+#[test]
+fn a_versioned_world_whose_agents_bring_others_about_ends_as_in_lockstep() {
+    let (overtook, children) = versioned_equals_lockstep(3);
+    assert!(overtook * 3 > seeds().count() as u64, "only {overtook} runs had a lead");
+    assert!(children > 3 * seeds().count(), "only {children} children");
 }
 
 #[test]
 fn a_world_changed_in_place_under_the_compatibility_rule_ends_as_in_lockstep() {
     let mut overtook = 0;
     for seed in seeds() {
-        let mut setting = Setting::new(seed, seed % 2 == 0);
-        let (world, changes, lead): (InPlace, _, _) =
-            out_of_order(&mut setting, Rule::Compatibility);
-        let expected: InPlace = lockstep(&setting, &changes);
+        let setting = Setting::new(seed, seed % 2 == 0);
+        let (world, course) = Run::<InPlace>::new(&setting, Rule::Compatibility).go();
+        let expected: InPlace = lockstep(&setting, &course.changes);
         assert_eq!(world.history, expected.history, "HEADWAY_SEED={seed}");
         assert_eq!(world.cells, expected.cells, "HEADWAY_SEED={seed}");
-        overtook += u64::from(lead > 1);
+        overtook += u64::from(course.lead_max > 1);
     }
     assert!(overtook * 5 > seeds().count() as u64, "only {overtook} runs had a lead");
 }
@@ -450,12 +617,25 @@ fn these_worlds_notice_a_rule_that_is_too_loose() {
     // The conservative rule lets neighbours part; without versions that must show.
     let wrong = (0..200)
         .filter(|&seed| {
-            let mut setting = Setting::new(seed, false);
-            let (world, changes, _): (InPlace, _, _) =
-                out_of_order(&mut setting, Rule::Conservative);
-            let expected: InPlace = lockstep(&setting, &changes);
+            let setting = Setting::new(seed, false);
+            let (world, course) = Run::<InPlace>::new(&setting, Rule::Conservative).go();
+            let expected: InPlace = lockstep(&setting, &course.changes);
             world.history != expected.history
         })
         .count();
     assert!(wrong > 100, "only {wrong} of 200 runs differ");
+}
+
+#[test]
+fn these_worlds_notice_children_one_farther_away_than_allowed() {
+    let differ = |too_far: f64| {
+        let wrong = (0..400).filter(|&seed| {
+            let setting = Setting { generations: 3, too_far, ..Setting::new(seed, false) };
+            by_the_twin(&setting) != lockstep(&setting, &[])
+        });
+        wrong.count()
+    };
+    assert_eq!(differ(0.0), 0);
+    let wrong = differ(1.0);
+    assert!(wrong > 20, "only {wrong} of 400 runs differ");
 }

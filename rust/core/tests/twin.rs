@@ -51,6 +51,7 @@ struct Run<S: World> {
     running: Vec<Vec<usize>>,
     size: f64,
     lead_max: Step,
+    spawned: u64,
 }
 
 fn footprint<S: World>(random: &mut Random) -> Footprint {
@@ -82,7 +83,7 @@ impl<S: World> Run<S> {
         let new: Vec<_> = agents.iter().map(Self::newcomer).collect();
         let scheduler = Scheduler::new(S::make(metric, wrap), rule, &new, 100).unwrap();
         let twin = Twin { lean: S::LEAN, rule, metric, wrap, agents, widest };
-        Self { random, scheduler, twin, running: Vec::new(), size, lead_max: 0 }
+        Self { random, scheduler, twin, running: Vec::new(), size, lead_max: 0, spawned: 0 }
     }
 
     fn place(random: &mut Random, size: f64, wrap: Option<[f64; 2]>) -> [f64; 2] {
@@ -202,6 +203,57 @@ impl<S: World> Run<S> {
         self.check_newly(before, newly);
     }
 
+    /// Somebody who executes a step brings another about, if that may stand there.
+    fn spawn(&mut self) {
+        let before = self.scheduler.ready();
+        let running: Vec<_> = self.running.iter().flatten().copied().collect();
+        if running.is_empty() || self.twin.agents.len() > 40 {
+            return;
+        }
+        let parent = running[self.random.below(running.len() as u64) as usize];
+        let TwinAgent { position, footprint: own, world, clock, .. } = self.twin.agents[parent];
+        let near = self.step_from(parent);
+        let place = match self.random.below(3) {
+            0 => position,
+            1 => near,
+            _ => Self::place(&mut self.random, self.size, self.twin.wrap),
+        };
+        let mut child = footprint::<S>(&mut self.random);
+        if self.random.chance(2) {
+            child = Footprint { sight: child.sight, ..own };
+        }
+        let id = AgentId(parent as u32);
+        let answer = self.scheduler.spawn(id, place.map(S::coord), child);
+        self.check_newly(before, Vec::new());
+        let rounding = 100.0 * S::LEAN;
+        let away = common::distance(self.twin.metric, self.twin.wrap, position, place);
+        let excess = self.twin.child_too_near(parent, &child, away);
+        match answer {
+            Ok(id) => {
+                assert_eq!(self.twin.rule, Rule::Conservative);
+                assert!(excess <= rounding, "{id} stands {excess} too near");
+                assert_eq!(id.0 as usize, self.twin.agents.len());
+                self.twin.agents.push(TwinAgent {
+                    position: place,
+                    footprint: child,
+                    world,
+                    clock: clock + 1,
+                    running: false,
+                    present: true,
+                });
+                self.spawned += 1;
+            }
+            Err(Error::SpawnInPlace { .. }) => {
+                assert_eq!(self.twin.rule, Rule::Compatibility);
+            }
+            Err(Error::SpawnTooFast { .. }) => {
+                assert!(child.speed > own.speed && (excess > 0.0 || S::LEAN > 0.0));
+            }
+            Err(Error::SpawnTooFar { .. }) => assert!(excess > -rounding, "refused for {excess}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     fn check(&mut self) {
         self.scheduler.validate().unwrap();
         let mut ready = self.scheduler.ready();
@@ -225,17 +277,18 @@ impl<S: World> Run<S> {
         }
     }
 
-    fn go(mut self, events: usize) -> Step {
+    fn go(mut self, events: usize) -> (Step, u64) {
         self.check();
         for _ in 0..events {
             match self.random.below(20) {
                 0 => self.join_or_leave(),
-                1..=9 => self.start_some(),
+                1 => self.spawn(),
+                2..=9 => self.start_some(),
                 _ => self.finish_some(),
             }
             self.check();
         }
-        self.lead_max
+        (self.lead_max, self.spawned)
     }
 }
 
@@ -243,11 +296,14 @@ fn many<S: World>(rule: Rule, first_seed: u64) {
     let seeds: u64 =
         std::env::var("HEADWAY_SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(150);
     let only = std::env::var("HEADWAY_SEED").ok().and_then(|s| s.parse::<u64>().ok());
-    let mut overtook = 0;
+    let (mut overtook, mut children) = (0, 0);
     for seed in only.map_or(first_seed..first_seed + seeds, |seed| seed..seed + 1) {
         let outcome = std::panic::catch_unwind(|| Run::<S>::new(seed, rule).go(120));
         match outcome {
-            Ok(lead) => overtook += u64::from(lead > 1),
+            Ok((lead, spawned)) => {
+                overtook += u64::from(lead > 1);
+                children += spawned;
+            }
             Err(panic) => {
                 eprintln!(
                     "replay with: HEADWAY_SEED={seed} cargo test -p headway-core --test twin"
@@ -257,6 +313,10 @@ fn many<S: World>(rule: Rule, first_seed: u64) {
         }
     }
     assert!(only.is_some() || overtook * 2 > seeds, "in {overtook} of {seeds} runs somebody led");
+    assert!(
+        only.is_some() || rule == Rule::Compatibility || children > seeds,
+        "{children} children"
+    );
 }
 
 #[test]

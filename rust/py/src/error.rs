@@ -83,6 +83,13 @@ pub fn from_core(py: Python<'_>, error: &Error) -> PyErr {
                 Ok(("PositionError", facts))
             })
         }
+        Error::SpawnInPlace { parent, clock } => spawn_error(py, *parent, *clock, "rule", None),
+        Error::SpawnTooFast { parent, clock, speed, limit } => {
+            spawn_error(py, *parent, *clock, "speed", Some((*speed, *limit)))
+        }
+        Error::SpawnTooFar { parent, clock, distance, limit } => {
+            spawn_error(py, *parent, *clock, "distance", Some((*distance, *limit)))
+        }
         Error::BadPlace { position: [x, y], fault: _ } => {
             [("position", (x, y))].into_py_dict(py).and_then(|facts| {
                 facts.set_item("agent", py.None())?;
@@ -123,6 +130,20 @@ pub fn from_core(py: Python<'_>, error: &Error) -> PyErr {
         Ok((class, facts)) => raise(py, class, message, &facts),
         Err(error) => error,
     }
+}
+
+fn spawn_error<'py>(
+    py: Python<'py>,
+    parent: AgentId,
+    clock: u32,
+    what: &str,
+    numbers: Option<(f64, f64)>,
+) -> PyResult<(&'static str, Bound<'py, PyDict>)> {
+    let facts = agent_and_clock(py, parent, clock)?;
+    facts.set_item("what", what)?;
+    facts.set_item("value", numbers.map(|(value, _)| value))?;
+    facts.set_item("limit", numbers.map(|(_, limit)| limit))?;
+    Ok(("SpawnError", facts))
 }
 
 fn step_error<'py>(

@@ -24,6 +24,15 @@ enum Inner {
     Plane(Scheduler<Plane>),
 }
 
+/// One position, of the kind the scheduler is of.
+#[derive(Clone, Copy)]
+enum Place {
+    Tile([i32; 2]),
+    Coordinates([f64; 2]),
+}
+
+const OTHER_KIND: &str = "Invariant: the kind of position never changes";
+
 /// The same expression for either kind of position.
 macro_rules! either {
     ($inner:expr, $scheduler:ident => $body:expr) => {
@@ -232,14 +241,14 @@ impl PyScheduler {
             check(tiles.len())?;
             self.change(py, count, |inner| match inner {
                 Inner::Grid(scheduler) => scheduler.finish(&ids, &tiles, &mut newly_ready),
-                Inner::Plane(_) => unreachable!("Invariant: the kind of position never changes"),
+                Inner::Plane(_) => unreachable!("{OTHER_KIND}"),
             })?;
         } else {
             let coordinates = arrays::coordinates(positions, whose)?;
             check(coordinates.len())?;
             self.change(py, count, |inner| match inner {
                 Inner::Plane(scheduler) => scheduler.finish(&ids, &coordinates, &mut newly_ready),
-                Inner::Grid(_) => unreachable!("Invariant: the kind of position never changes"),
+                Inner::Grid(_) => unreachable!("{OTHER_KIND}"),
             })?;
         }
         Ok(arrays::from_ids(py, &newly_ready))
@@ -290,7 +299,7 @@ impl PyScheduler {
         at: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<(u32, u32)> {
         let py = position.py();
-        let footprint = self.newcomer(py, sight, speed, reach)?;
+        let footprint = self.newcomer(py, "add", sight, speed, reach)?;
         let world = match world {
             Some(given) => {
                 arrays::option(given, "world", (0, (1 << 24) - 1), "OptionError")? as u32
@@ -304,29 +313,75 @@ impl PyScheduler {
             }
             None => None,
         };
-        let place = arrays::one_position(position)?;
-        let (is_grid, next) = match &*self.lock(py)? {
-            Inner::Grid(scheduler) => (true, scheduler.agents_joined()),
-            Inner::Plane(scheduler) => (false, scheduler.agents_joined()),
-        };
-        let whose = |_| (AgentId(next as u32), None);
-        let (tiles, coordinates) = if is_grid {
-            (arrays::tiles(&place, whose)?, Vec::new())
-        } else {
-            (Vec::new(), arrays::coordinates(&place, whose)?)
-        };
+        let place = self.place(position)?;
         let mut newly_ready = Vec::new();
-        let (id, step) = self.change(py, LONG, |inner| match inner {
-            Inner::Grid(scheduler) => {
-                let newcomer = NewAgent { position: tiles[0], footprint, world };
-                scheduler.add(&newcomer, at, &mut newly_ready)
+        let (id, step) = self.change(py, LONG, |inner| match (inner, place) {
+            (Inner::Grid(scheduler), Place::Tile(position)) => {
+                scheduler.add(&NewAgent { position, footprint, world }, at, &mut newly_ready)
             }
-            Inner::Plane(scheduler) => {
-                let newcomer = NewAgent { position: coordinates[0], footprint, world };
-                scheduler.add(&newcomer, at, &mut newly_ready)
+            (Inner::Plane(scheduler), Place::Coordinates(position)) => {
+                scheduler.add(&NewAgent { position, footprint, world }, at, &mut newly_ready)
             }
+            _ => unreachable!("{OTHER_KIND}"),
         })?;
         Ok((id.0, step))
+    }
+
+    /// Let a running agent bring somebody about, as an effect of the step it executes.
+    ///
+    /// The child joins at the step after, in its parent's world; it becomes ready at the earliest
+    /// when the parent finishes. Unlike for `add`, that step does not depend on how far others
+    /// are, and nobody else is looked at. Conservative rule only.
+    ///
+    /// Parameters
+    /// ----------
+    /// parent : int
+    ///     Who brings it about; running.
+    /// position : (x, y)
+    ///     Where the child stands at the start of its first step. At most the parent's `reach` from
+    ///     where the parent stood at the start of its step; less, by as much as the child's `reach`
+    ///     is greater than the parent's `speed`.
+    /// sight, speed, reach : float, optional
+    ///     The child's footprint; defaults as in `add`. At most as fast as its parent.
+    ///
+    /// Returns
+    /// -------
+    /// int
+    ///     The child's id. Ids are given in the order of calls, which depends on who is fast: name
+    ///     a child by its parent's name and step where the order of runs must not show.
+    ///
+    /// Raises
+    /// ------
+    /// NotRunningError
+    ///     The parent executes no step; nothing has changed then.
+    /// SpawnError
+    ///     Too far away, too fast, or under the compatibility rule; likewise.
+    /// UnknownAgentError, AgentLeftError, OptionError, PositionError, FootprintError,
+    /// CapacityError, ArrayTypeError, ArrayShapeError
+    ///     Likewise.
+    #[pyo3(signature = (parent, position, *, sight=None, speed=None, reach=None))]
+    fn spawn(
+        &self,
+        parent: &Bound<'_, PyAny>,
+        position: &Bound<'_, PyAny>,
+        sight: Option<&Bound<'_, PyAny>>,
+        speed: Option<&Bound<'_, PyAny>>,
+        reach: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<u32> {
+        let py = position.py();
+        let parent = arrays::agent(parent, self.__len__(py)? as u32)?;
+        let footprint = self.newcomer(py, "spawn", sight, speed, reach)?;
+        let place = self.place(position)?;
+        let child = self.change(py, 1, |inner| match (inner, place) {
+            (Inner::Grid(scheduler), Place::Tile(position)) => {
+                scheduler.spawn(parent, position, footprint)
+            }
+            (Inner::Plane(scheduler), Place::Coordinates(position)) => {
+                scheduler.spawn(parent, position, footprint)
+            }
+            _ => unreachable!("{OTHER_KIND}"),
+        })?;
+        Ok(child.0)
     }
 
     /// Let agents leave; return those that may start because of it.
@@ -540,6 +595,21 @@ impl PyScheduler {
         result.ok_or_else(|| poisoned(py))?.map_err(|error| from_core(py, &error))
     }
 
+    /// Where somebody about to join is to stand.
+    fn place(&self, given: &Bound<'_, PyAny>) -> PyResult<Place> {
+        let row = arrays::one_position(given)?;
+        let (is_grid, next) = match &*self.lock(given.py())? {
+            Inner::Grid(scheduler) => (true, scheduler.agents_joined()),
+            Inner::Plane(scheduler) => (false, scheduler.agents_joined()),
+        };
+        let whose = |_| (AgentId(next as u32), None);
+        Ok(if is_grid {
+            Place::Tile(arrays::tiles(&row, whose)?[0])
+        } else {
+            Place::Coordinates(arrays::coordinates(&row, whose)?[0])
+        })
+    }
+
     fn ids(&self, given: &Bound<'_, PyAny>) -> PyResult<Vec<AgentId>> {
         arrays::ids(given, self.__len__(given.py())? as u32)
     }
@@ -558,6 +628,7 @@ impl PyScheduler {
     fn newcomer(
         &self,
         py: Python<'_>,
+        method: &str,
         sight: Option<&Bound<'_, PyAny>>,
         speed: Option<&Bound<'_, PyAny>>,
         reach: Option<&Bound<'_, PyAny>>,
@@ -577,8 +648,10 @@ impl PyScheduler {
             _ => Err(plain(
                 py,
                 "OptionError",
-                "add() needs sight= and speed=: there is no footprint that all first agents share"
-                    .into(),
+                format!(
+                    "{method}() needs sight= and speed=: there is no footprint that all first \
+                     agents share"
+                ),
             )),
         }
     }

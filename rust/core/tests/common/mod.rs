@@ -127,6 +127,21 @@ impl Twin {
         (0..self.agents.len()).filter(|&b| self.blocks(a, b)).map(|b| AgentId(b as u32)).collect()
     }
 
+    /// By how much a child at this distance is too near to some reader that its parent, executing
+    /// its step, does not block; 0 or less where it may join there. Tries every lead.
+    pub fn child_too_near(&self, parent: usize, child: &Footprint, away: f64) -> f64 {
+        let own = self.agents[parent].footprint;
+        let excess = (1..200).map(|lead| {
+            // A reader this many steps ahead of the parent, of sight 0, stands beyond this:
+            let beyond = own.reach + f64::from(lead - 1) * own.speed;
+            // It sees the child, and it meets what the child did in the steps between.
+            let seen = f64::from(lead - 1) * child.speed;
+            let met = if lead > 1 { child.reach + f64::from(lead - 2) * child.speed } else { 0.0 };
+            seen.max(met) - (beyond - away)
+        });
+        excess.fold(f64::NEG_INFINITY, f64::max)
+    }
+
     fn coupled(&self, a: usize, b: usize) -> bool {
         let (a, b) = (&self.agents[a], &self.agents[b]);
         let bound = self.widest.sight.max(self.widest.reach) + self.widest.reach;
