@@ -1,7 +1,8 @@
 """Run simulations of thousands of LLM agents out of order, as if in lock-step.
 
-`Scheduler` decides which agents may run their next step while others are still behind;
-`headway.trace`, `headway.replay` and `headway.generate` replay recorded and synthetic towns.
+`Simulation` runs your agents; `Scheduler` alone decides, for a loop of your own, which agents may
+run their next step while others are still behind. `headway.trace`, `headway.replay` and
+`headway.generate` replay recorded and synthetic towns.
 """
 
 from headway import _core, errors
@@ -16,4 +17,23 @@ if _core.__version__ != __version__:
         f"installation is mixed up; install headway anew"
     )
 
-__all__ = ["Scheduler", "StoryEntry", "__version__", "errors"]
+from headway.live import Action, Agent, OnError, Outcome, Simulation, View
+from headway.space import Graph, Grid, Plane
+from headway.world import Place
+
+__all__ = [
+    "Action",
+    "Agent",
+    "Graph",
+    "Grid",
+    "OnError",
+    "Outcome",
+    "Place",
+    "Plane",
+    "Scheduler",
+    "Simulation",
+    "StoryEntry",
+    "View",
+    "__version__",
+    "errors",
+]

@@ -4,8 +4,31 @@ from typing import Any, Literal, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["PositionHistory", "Scheduler", "StoryEntry", "VirtualServer", "__version__"]
+__all__ = [
+    "PositionHistory",
+    "Scheduler",
+    "StoryEntry",
+    "VirtualServer",
+    "__version__",
+    "spawn_radius",
+]
 __version__: str
+
+def spawn_radius(
+    *, parent: Sequence[float], child: Sequence[float]
+) -> float | None:
+    """Return how far away an agent may bring somebody about in a step; see `Scheduler.spawn`.
+
+    Parameters
+    ----------
+    parent, child : (float, float, float)
+        Their footprints: sight, reach, speed.
+
+    Returns
+    -------
+    float or None
+        The largest distance, which may be negative; None where the child is too fast.
+    """
 
 @final
 class Scheduler:

@@ -35,7 +35,10 @@ def test_the_stub_has_the_signatures_of_the_built_extension(tmp_path):
 
 
 def test_the_public_names_of_headway():
-    assert sorted(headway.__all__) == ["Scheduler", "StoryEntry", "__version__", "errors"]
+    assert sorted(headway.__all__) == [
+        *("Action", "Agent", "Graph", "Grid", "OnError", "Outcome", "Place", "Plane", "Scheduler"),
+        *("Simulation", "StoryEntry", "View", "__version__", "errors"),
+    ]
     for name in headway.__all__:
         assert hasattr(headway, name)
     assert headway.__version__ == _core.__version__ == version("headway")
@@ -55,11 +58,16 @@ def test_the_tree_of_exceptions():
     }
     others = {
         *("ArrayTypeError", "ArrayShapeError", "OptionError", "SchedulerError", "InvariantError"),
-        *("EngineError", "TraceError", "MissingExtraError"),
+        *("EngineError", "TraceError", "MissingExtraError", "ValueTypeError", "SpaceError"),
+        *("ActionError", "ViewClosedError", "StepTimeoutError", "StepFailedError"),
     }
+    action = {"BeyondReachError", "BeyondSightError", "UnknownNameError"}
+    engine = {"EngineUnavailableError", "PromptTooLongError", "AnswerError"}
     assert {name for name, parent in tree.items() if parent == "SchedulerError"} == scheduler
     assert {name for name, parent in tree.items() if parent == "HeadwayError"} == others
-    assert set(tree) == scheduler | others | {"HeadwayError"}
+    assert {name for name, parent in tree.items() if parent == "ActionError"} == action
+    assert {name for name, parent in tree.items() if parent == "EngineError"} == engine
+    assert set(tree) == scheduler | others | action | engine | {"HeadwayError"}
     assert all(cls.__doc__ for cls in vars(errors).values() if isinstance(cls, type))
 
 

@@ -103,13 +103,16 @@ def random_simulation(seed: int) -> Simulation:
         "move": move,
         "reach": lambda agent: reach if agent.reach is None else agent.reach,
         "leaves": chance.choice([0, 0, 0.02]),
-        "spawns": 0 * chance.choice([0, 0, 0.05]),
+        "spawns": chance.choice([0, 0, 0.05]),
     }
     people = []
     for number in range(count):
         footprint = {}
         if several and chance.random() < 0.5:
-            footprint = {"sight": chance.choice([0, 1, 3, 5]), "reach": reach + chance.choice([0, 2])}
+            footprint = {
+                "sight": chance.choice([0, 1, 3, 5]),
+                "reach": reach + chance.choice([0, 2]),
+            }
         joins = chance.choice([0] * 8 + [3, 10])
         people.append(Person(f"p{number}", where(chance), habits, joins=joins, **footprint))
     rules = [("board", "last"), ("first", "first"), ("claimed", "claim"), ("sum", _add)]
@@ -127,7 +130,9 @@ def _space(kind, side, speed, chance):
         return space, lambda r: r.randrange(side), lambda view, r: _hop(view, r, space, speed)
     if kind in {"plane", "torus"}:
         size = float(side)
-        space = Plane(size, size, wrap=kind == "torus", metric=chance.choice(["euclidean", "chebyshev"]))
+        space = Plane(
+            size, size, wrap=kind == "torus", metric=chance.choice(["euclidean", "chebyshev"])
+        )
         return (
             space,
             lambda r: (r.uniform(0, size - 0.01), r.uniform(0, size - 0.01)),

@@ -18,7 +18,10 @@ def run(seed: int, schedule: str, engine: Engine | str):
     """Return the final state and the log of one run."""
     events: list[str] = []
     outcome = random_simulation(seed).run(
-        STEPS, schedule=schedule, engine=engine, on_event=lambda event: events.append(event.to_json())
+        STEPS,
+        schedule=schedule,
+        engine=engine,
+        on_event=lambda event: events.append(event.to_json()),
     )
     assert outcome.finished
     return outcome, events

@@ -4,6 +4,7 @@ mod arrays;
 mod error;
 mod history;
 mod options;
+mod rules;
 mod scheduler;
 mod story;
 mod vtime;
@@ -17,5 +18,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<history::PyPositionHistory>()?;
     m.add_class::<story::PyStoryEntry>()?;
     m.add_class::<vtime::PyVirtualServer>()?;
+    m.add_function(wrap_pyfunction!(rules::spawn_radius, m)?)?;
     Ok(())
 }
