@@ -4,8 +4,9 @@
     python benches/throughput.py --agents 100000 --steps 10
     python benches/throughput.py --small     a look whether it still runs; the tests do this
 
-The engines do nothing, so what is measured is Headway and the agents' own few lines: real time, on
-one core, DESIGN section 7's targets beside it. Agents stand at the density of a town (one on fifty
+The engines do nothing, so what is measured is Headway and the agents' own few lines, in seconds of
+this one thread's processor time, which others on the machine disturb less than real time; DESIGN
+section 7's targets stand beside it. Agents stand at the density of a town (one on fifty
 tiles, sight 4). `null` answers at once; `soon` makes every call wait for a turn of the event loop,
 as a real engine does, so that each step becomes a task. What the last column tells is the same for
 every run of equal settings: a digest of the final state.
@@ -20,7 +21,7 @@ import sys
 from dataclasses import asdict, dataclass
 from random import Random
 from statistics import median
-from time import perf_counter
+from time import process_time
 
 import click
 from rich.console import Console
@@ -87,7 +88,7 @@ class Caller(Agent):
 
 @dataclass(frozen=True)
 class Row:
-    """One workload's figures; rates are per second of real time, medians over the rounds."""
+    """One workload's figures; rates are per second of processor time, medians over the rounds."""
 
     workload: str
     engine: str
@@ -115,9 +116,9 @@ def measure(kind: type[Agent], engine: Engine, agents: int, steps: int, rounds: 
     seconds, outcome = [], None
     for _ in range(rounds):
         simulation = town(kind, agents)
-        begin = perf_counter()
+        begin = process_time()
         outcome = simulation.run(steps, engine=engine)
-        seconds.append(perf_counter() - begin)
+        seconds.append(process_time() - begin)
     assert outcome is not None
     typical = median(seconds)
     return Row(

@@ -189,13 +189,12 @@ class Driver:
             if self.policy.attempts > 1:
                 self._snapshot(agent)
             result: Any = state.agents[agent].step(view)
-            if inspect.isawaitable(result):
+            if result is None or type(result) is Action or not inspect.isawaitable(result):
+                self._ended.append((agent, result))
+            else:
                 self._await(agent, result)
-                return
         except (Exception, asyncio.CancelledError) as error:
             self._fail(agent, error)
-            return
-        self._ended.append((agent, result))
 
     def _await(self, agent: int, result: Any) -> None:  # noqa: ANN401
         coroutine = result if inspect.iscoroutine(result) else _awaiting(result)
@@ -325,20 +324,20 @@ class Driver:
                 elif moves:
                     moved.append(agent)
             agents.append(agent)
-            if agent in self._views:
-                self._views.pop(agent).close()
         # Those who failed here are in `_ended` again, or are tried again, or stand still.
+        clocks, views = state.clocks, self._views
         for agent in agents:
-            state.clocks[agent] += 1
+            clocks[agent] += 1
+            if agent in views:
+                views.pop(agent).close()
         if self.attempts:
             for agent in agents:
                 self.attempts.pop(agent, None)
                 self._snapshots.pop(agent, None)
         if moved:
-            steps = [state.clocks[agent] for agent in moved]
+            steps = [clocks[agent] for agent in moved]
             state.world.move(moved, steps, [state.positions[agent] for agent in moved])
-        for agent in agents:
-            state.world.read_by(agent, state.clocks[agent] - 1)
+        state.world.read_before(agents, clocks)
         state.counters.agent_steps += len(agents)
         self.started.difference_update(agents)
         state.counters.world_ns += perf_counter_ns() - begin

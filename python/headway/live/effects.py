@@ -39,14 +39,18 @@ def check_action(state: State, agent: int, step: int, action: object) -> Action:
     UnknownNameError
         With the agent, the step, the distance and the limit.
     """
-    who = f"{state.names[agent]!r} in step {step}"
     if not isinstance(action, Action):
         raise ActionError(
-            f"{who} returned a {type(action).__name__}; a step returns an Action or None"
+            f"{_who(state, agent, step)} returned a {type(action).__name__}; a step returns an "
+            f"Action or None"
         )
-    checked = Action(leave=bool(action.leave))
-    if action.move is not None:
-        checked.move = _move(state, agent, step, action.move, who)
+    move = action.move
+    if move is not None:
+        move = _move(state, agent, step, move)
+    if _only_moves(action):
+        return action if move is action.move else Action(move=move, leave=action.leave)
+    who = _who(state, agent, step)
+    checked = Action(move=move, leave=bool(action.leave))
     if action.say is not None:
         if not isinstance(action.say, str):
             raise ActionError(f"{who} says {action.say!r}, which is not text")
@@ -69,14 +73,30 @@ def check_action(state: State, agent: int, step: int, action: object) -> Action:
     return checked
 
 
-def _move(state: State, agent: int, step: int, to: Any, who: str) -> Any:  # noqa: ANN401
+def _who(state: State, agent: int, step: int) -> str:
+    return f"{state.names[agent]!r} in step {step}"
+
+
+def _only_moves(action: Action) -> bool:
+    return (
+        action.say is None
+        and action.state is KEEP
+        and not action.tell
+        and not action.write
+        and not action.spawn
+    )
+
+
+def _move(state: State, agent: int, step: int, to: Any) -> Any:  # noqa: ANN401
     here, speed = state.positions[agent], state.speed[agent]
-    to = state.space.check(to, what=f"the place {who} moves to")
+    if type(to) is type(here) and to == here:
+        return here
+    to = state.space.check(to, what="the place moved to")
     distance = state.space.distance(here, to)
     if distance > speed * ROUNDING:
         raise OverSpeedError(
-            f"{who} moves from {here} to {to}: distance {distance:g}, its speed is {speed:g}; "
-            f"move less, or give it the speed it needs",
+            f"{_who(state, agent, step)} moves from {here} to {to}: distance {distance:g}, its "
+            f"speed is {speed:g}; move less, or give it the speed it needs",
             agent=agent,
             clock=step,
             distance=distance,

@@ -91,6 +91,7 @@ class Llm:
         """
         number = self._calls
         self._calls += 1
+        state, step = self._view._open(), self._view.step
         first = self._attempt * ATTEMPTS
         request = Request(
             messages=as_messages(prompt),
@@ -99,30 +100,31 @@ class Llm:
             stop=(stop,) if isinstance(stop, str) else tuple(stop),
             schema=schema,
             choices=tuple(choices),
-            seed=0,
+            seed=sampling_seed(state.seed, self._agent, step, number, first),
             agent=self._agent,
-            step=self._view.step,
+            step=step,
             call=number,
             attempt=first,
-            priority=self._view.step,
+            priority=step,
             label=label,
         )
         _check(request, repeats)
-        for attempt in range(first, first + repeats + 1):
-            state = self._view._open()
-            seed = sampling_seed(state.seed, self._agent, request.step, number, attempt)
-            request = replace(request, attempt=attempt, seed=seed)
-            answer = await state.ask(request)
-            if schema is None and not choices:
-                return answer
+        answer = await state.ask(request)
+        if schema is None and not choices:
+            return answer
+        for attempt in range(first + 1, first + repeats + 2):
             try:
                 value, repaired = structured.parse(answer.text, schema=schema, choices=choices)
             except structured.UnusableAnswerError as error:
                 reason = error
+            else:
+                state.counters.answers_repaired += repaired
+                return replace(answer, value=value)
+            if attempt <= first + repeats:
                 state.counters.answers_repeated += 1
-                continue
-            state.counters.answers_repaired += repaired
-            return replace(answer, value=value)
+                seed = sampling_seed(state.seed, self._agent, step, number, attempt)
+                request = replace(request, attempt=attempt, seed=seed)
+                answer = await self._view._open().ask(request)
         raise AnswerError(
             f"{request}: no usable answer in {repeats + 1} attempts; the last one was refused "
             f"because {reason}: {answer.text[:200]!r}",
@@ -141,8 +143,8 @@ def as_messages(
     OptionError
         If it is empty, or a message is none.
     """
-    if isinstance(prompt, str):
-        prompt = (("user", prompt),)
+    if isinstance(prompt, str) and prompt:
+        return (Message("user", prompt),)
     messages = []
     for message in prompt:
         try:

@@ -164,10 +164,12 @@ class World:
 
     # What is not needed any more.
 
-    def read_by(self, agent: int, step: int) -> None:
-        """Drop what only this agent would have read in a step it has finished."""
-        if self._inbox[agent]:
-            self._inbox[agent].pop(step, None)
+    def read_before(self, agents: Sequence[int], clocks: Sequence[int]) -> None:
+        """Drop what only these agents would have read in the step before their clock."""
+        inbox = self._inbox
+        for agent in agents:
+            if inbox[agent]:
+                inbox[agent].pop(clocks[agent] - 1, None)
 
     def forget(self, frontier: int) -> None:
         """Drop the versions of steps before the frontier: nobody will read them."""
