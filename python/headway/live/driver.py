@@ -362,7 +362,8 @@ class Driver:
         state = self.state
         begin = perf_counter_ns()
         ids = np.array(agents, np.int64)
-        ready = self.schedule.finish(ids, [state.positions[agent] for agent in agents]).tolist()
+        places = [state.positions[agent] for agent in agents]
+        ready: list[int] = self.schedule.finish(ids, places).tolist()
         if leaving:
             gone = set(leaving)
             for agent in leaving:

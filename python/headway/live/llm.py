@@ -143,7 +143,9 @@ def as_messages(
     OptionError
         If it is empty, or a message is none.
     """
-    if isinstance(prompt, str) and prompt:
+    if isinstance(prompt, str):
+        if not prompt:
+            raise OptionError("the prompt is empty")
         return (Message("user", prompt),)
     messages = []
     for message in prompt:

@@ -61,7 +61,7 @@ class Recorder:
         row = {state.names[agent]: i for i, agent in enumerate(order)}
         present = [state.clocks[agent] for agent in order if state.left[agent] is None]
         steps = min(present, default=max(state.clocks))
-        positions = np.zeros((steps + 1, len(order), 2), self._dtype())
+        positions: Any = np.zeros((steps + 1, len(order), 2), self._dtype())
         for i, agent in enumerate(order):
             first = self._start[agent] if agent < len(self._start) else state.agents[agent].position
             positions[:, i] = first
