@@ -42,6 +42,16 @@ def test_every_window_gives_the_known_figures(windows, name):
     check(windows, next(w for w in windows.WINDOWS if w.name == name))
 
 
+def test_the_throughput_bench_runs_and_gives_equal_results():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHES))
+        throughput = importlib.import_module("throughput")
+    first, second = throughput.rows(30, 4, 1), throughput.rows(30, 4, 1)
+    assert [row.digest for row in first] == [row.digest for row in second]
+    assert [row.calls_per_second > 0 for row in first] == [False, False, False, True, True]
+    assert all(row.agent_steps_per_second > 0 for row in first)
+
+
 @pytest.mark.parametrize(
     ("name", "agents", "steps"),
     [("half-day-25", 25, 4900), ("day-20", 20, 8640), ("busy-100", 100, 360)],
