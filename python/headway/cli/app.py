@@ -15,6 +15,7 @@ from headway.cli import INTERRUPTED
 from headway.cli.check import check
 from headway.cli.console import clean, drop_output
 from headway.cli.make import generate, import_
+from headway.cli.run import run
 from headway.cli.runs import compare, replay
 from headway.errors import HeadwayError, InvariantError
 
@@ -75,7 +76,7 @@ def _in_options(message: str) -> str:
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="headway %(version)s")
 def app() -> None:
-    """Replay simulations of many LLM agents, and see how much faster they could run.
+    """Run and replay simulations of many LLM agents, and see how much faster they could run.
 
     Agents of a shared world are usually advanced in lock-step: each step waits for the slowest
     agent. Headway lets an agent go as soon as nothing that can still happen could reach it, with
@@ -83,6 +84,7 @@ def app() -> None:
 
     \b
     Start here:
+      headway run town                       run a small town of live agents
       headway generate town.hwt              draw a day of a town of 25 agents
       headway compare town.hwt               how long each schedule takes
       headway import RECORDING -o mine.hwt   take a recorded town of your own
@@ -101,6 +103,7 @@ def app() -> None:
     """
 
 
+app.add_command(run)
 app.add_command(generate)
 app.add_command(import_)
 app.add_command(check)

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     import pyarrow
     from numpy.typing import NDArray
 
-_FILES = {META_FILE, *(f"{table}.parquet" for table in TABLES)}
+#: Beside the tables, a recorded run may hold its answers (`headway.trace.answers`).
+_FILES = {META_FILE, "answers.parquet", *(f"{table}.parquet" for table in TABLES)}
 
 _COLUMNS = {
     "agents": {
