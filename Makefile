@@ -59,6 +59,31 @@ test-slow: build ## run the tests that take long
 	HEADWAY_SEEDS=3000 cargo test --quiet --release -p headway-core --test twin --test as_if_lockstep
 	$(BIN)/python -m pytest -q -m slow
 
+VLLM_PIP = $(BIN)/python -m pip --python "$(HEADWAY_VLLM_PYTHON)" install --quiet \
+	--disable-pip-version-check
+
+# Nothing here makes pip look at what vLLM depends on: torch stays as it is.
+$(VENV)/.vllm: $(VENV)/.built $(shell find python -name '*.py')
+	@test -x "$(HEADWAY_VLLM_PYTHON)" || \
+		{ echo "set HEADWAY_VLLM_PYTHON to the python of an environment with vLLM"; exit 1; }
+	rm -rf build/vllm-wheel
+	$(BIN)/maturin build --release --strip --quiet --out build/vllm-wheel
+	$(VLLM_PIP) --no-deps --force-reinstall build/vllm-wheel/*.whl
+	$(VLLM_PIP) -c .ci/constraints.txt click hypothesis json-repair pytest pytiled-parser rich
+	@touch $@
+
+.PHONY: test-vllm
+test-vllm: $(VENV)/.vllm ## test on a real vLLM: HEADWAY_VLLM_PYTHON, HEADWAY_VLLM_MODEL
+	@test -e "$(HEADWAY_VLLM_MODEL)" || \
+		{ echo "set HEADWAY_VLLM_MODEL to the folder of a small chat model"; exit 1; }
+	"$(HEADWAY_VLLM_PYTHON)" -m pytest -q -m vllm tests/on_vllm
+
+.PHONY: gpu-town
+gpu-town: $(VENV)/.vllm ## the town on vLLM, best on a GPU, and a preset: ... GPU_TOWN='--dummy'
+	"$(HEADWAY_VLLM_PYTHON)" benches/gpu_town.py "$(HEADWAY_VLLM_MODEL)" $(GPU_TOWN)
+	"$(HEADWAY_VLLM_PYTHON)" benches/calibrate_vllm.py "$(HEADWAY_VLLM_MODEL)" \
+		--date $(shell date +%F) --output build/preset.json $(GPU_PRESET)
+
 .PHONY: lint
 lint: build ## rustfmt, clippy, ruff, mypy, stubtest
 	cargo fmt --all --check
