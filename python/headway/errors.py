@@ -51,6 +51,14 @@ class UnknownNameError(ActionError, LookupError):
     """There is nothing of this name."""
 
 
+class NameTakenError(HeadwayError, ValueError):
+    """Two agents have brought about children of one name; which comes first is up to chance."""
+
+
+class PlaceRuleError(HeadwayError, ValueError):
+    """The function that is the rule of a place failed."""
+
+
 class ViewClosedError(HeadwayError, RuntimeError):
     """A view was read after the step it was made for had ended."""
 

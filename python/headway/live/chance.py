@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import blake2b
 from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headway.engines.base import Request
 
 
 def keyed_seed(*key: int | str) -> int:
     """Return a seed of 63 bits that depends on the key alone."""
-    text = "\x1f".join(map(str, key)).encode()
+    text = "\x1f".join(map(str, key)).encode("utf-8", "surrogatepass")
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "big") >> 1
 
 
@@ -17,6 +22,23 @@ def generator(seed: int, agent: str, step: int) -> Random:
     return Random(keyed_seed("step", seed, agent, step))
 
 
-def sampling_seed(seed: int, agent: str, step: int, call: int, attempt: int) -> int:
-    """Return the seed a model samples an answer with: 31 bits, which every engine takes."""
-    return keyed_seed("call", seed, agent, step, call, attempt) >> 32
+def call_content(request: Request) -> str:
+    """Return a digest of what a call asks for."""
+    parts: list[str] = [
+        *(text for message in request.messages for text in message),
+        str(request.max_tokens), repr(float(request.temperature)), *request.stop, *request.choices,
+    ]  # fmt: skip
+    if request.schema is not None:
+        parts.append(json.dumps(request.schema, default=dict))
+    return blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def sampling_seed(
+    seed: int, agent: str, step: int, content: str, occurrence: int, attempt: int
+) -> int:
+    """Return the seed a model samples an answer with: 31 bits, which every engine takes.
+
+    Keyed by what is asked rather than by the number of the call: when several calls of a step run
+    at the same time, which of their answers comes first decides who makes the next call.
+    """
+    return keyed_seed("call", seed, agent, step, content, occurrence, attempt) >> 32

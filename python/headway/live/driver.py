@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headway.errors import ActionError, StepFailedError, StepTimeoutError
+from headway.errors import StepTimeoutError
 from headway.live.agent import Action
 from headway.live.effects import apply_action, check_action
-from headway.live.outcome import Failure
+from headway.live.failures import FATAL, Failure, step_failed, told
 from headway.live.steps import GRACE, Steps
 from headway.live.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from headway.engines.base import Engine
     from headway.live.events import EventLog
     from headway.live.policy import OnError
@@ -33,8 +32,11 @@ if TYPE_CHECKING:
 #: Real nanoseconds after which the event loop gets a turn, so that engines can read their sockets.
 TURN_NS = 2_000_000
 
-#: Turns of the event loop without anything new after which only modelled time can help.
-QUIET_TURNS = 3
+#: Commits after which it gets one where time is modelled, and must not depend on real time.
+TURN_COMMITS = 50
+
+#: Turns of an event loop that does not tell whether it has work, after which it has none.
+QUIET_TURNS = 20
 
 
 class Driver:
@@ -59,27 +61,23 @@ class Driver:
         self.frozen: set[int] = set()
         self.failures: list[Failure] = []
         self.attempts: dict[int, int] = {}
+        self._late_joiners = {a for a, joined in enumerate(state.joined) if joined}
         self._views: dict[int, View] = {}
         self._snapshots: dict[int, Any] = {}
         self._limits: dict[int, asyncio.TimerHandle] = {}
         self._timed_out: set[int] = set()
+        self._virtual = False
         self._ready: list[int] = []
         self._again: list[int] = []
         self._ended: list[tuple[int, Action | None]] = []
-        self._failed: StepFailedError | None = None
-        self._told = 0
+        self._failed: BaseException | None = None
         self._wake = asyncio.Event()
         self._steps: Steps | None = None
 
     # The loop.
 
-    async def run(self, until: int, engine: Engine, tell: Callable[[], None] | None = None) -> None:
+    async def run(self, until: int, engine: Engine) -> None:
         """Run all agents up to a step; can be called again for more steps.
-
-        Parameters
-        ----------
-        tell : callable, optional
-            Called after every batch.
 
         Raises
         ------
@@ -87,30 +85,44 @@ class Driver:
             If a step failed for good and the policy is to stop.
         """
         self.until = until
+        self._virtual = engine.virtual
         self._wake = asyncio.Event()
         self._steps = Steps(self._on_end)
         self._failed = None
         # What an earlier run broke off is started anew.
-        self._again = sorted(self.started - self.frozen)
+        clocks = self.state.clocks
+        self._again = sorted(a for a in self.started - self.frozen if clocks[a] < until)
         ready, self.waiting = self.waiting, []
         self._go(ready)
         try:
-            await self._loop(engine, tell)
+            await self._loop(engine)
         finally:
             for timer in self._limits.values():
                 timer.cancel()
             self._limits.clear()
-            if self._ended:
+            self._timed_out.clear()
+            await self._steps.close()
+            while self._ended:
                 self._commit()  # finished is finished, whatever broke off the run
             self.waiting += self._ready
             self._ready.clear()
             for view in self._views.values():
                 view.close()
             self._views.clear()
-            await self._steps.close()
+        self._tell_all()
 
-    async def _loop(self, engine: Engine, tell: Callable[[], None] | None) -> None:
-        turn = perf_counter_ns()
+    def stop(self, error: BaseException) -> None:
+        """Break off the run because of an error that is no agent's."""
+        if self._failed is None:
+            self._failed = error
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Look for news: a call has been made that modelled time may have to pass for."""
+        self._wake.set()
+
+    async def _loop(self, engine: Engine) -> None:
+        turn, commits = perf_counter_ns(), 0
         while self._failed is None:
             if self._again:
                 again, self._again = self._again, []
@@ -120,39 +132,45 @@ class Driver:
                 self._start()
             if self._ended:
                 self._commit()
-                if tell is not None:
-                    tell()
-                if perf_counter_ns() - turn > TURN_NS:
+                commits += 1
+                if commits >= TURN_COMMITS or (
+                    not self._virtual and perf_counter_ns() - turn > TURN_NS
+                ):
                     await asyncio.sleep(0)
-                    turn = perf_counter_ns()
+                    turn, commits = perf_counter_ns(), 0
             elif len(self._steps or ()):
                 await self._wait(engine)
-                turn = perf_counter_ns()
+                turn, commits = perf_counter_ns(), 0
             elif not self._again:
                 break
         if self._failed is not None:
             raise self._failed
 
     async def _wait(self, engine: Engine) -> None:
-        """Wait until a step has ended."""
-        if engine.virtual:
-            quiet, counters = 0, self.state.counters
-            while not self._news():
-                before = (counters.calls_in_flight, counters.calls)
-                await asyncio.sleep(0)
-                after = (counters.calls_in_flight, counters.calls)
-                quiet = 0 if after != before else quiet + 1
-                if quiet < QUIET_TURNS:
-                    continue
-                if not engine.advance():
-                    break
-                quiet = 0
-        if not self._news():
+        """Wait until a step has ended, or none is in flight any more."""
+        while not self._news():
             self._wake.clear()
+            if self._virtual:
+                await self._quiet()
+                if self._news():
+                    return
+                if not self._wake.is_set() and engine.advance():
+                    continue
             await self._wake.wait()
 
+    async def _quiet(self) -> None:
+        """Let the event loop turn until it has nothing to do but to wait."""
+        loop = asyncio.get_running_loop()
+        scheduled = getattr(loop, "_ready", None)
+        for turn in itertools.count():
+            await asyncio.sleep(0)
+            if self._ended or self._failed:
+                return
+            if not scheduled if scheduled is not None else turn >= QUIET_TURNS:
+                return
+
     def _news(self) -> bool:
-        return bool(self._ended or self._again or self._failed)
+        return bool(self._ended or self._again or self._failed) or not self._steps
 
     # Starting steps.
 
@@ -167,6 +185,7 @@ class Driver:
         state = self.state
         ready, self._ready = self._ready, []
         begin = perf_counter_ns()
+        self.started.update(ready)
         self.schedule.start(np.array(ready, np.int64))
         state.counters.schedule_ns += perf_counter_ns() - begin
         clocks = state.clocks
@@ -180,20 +199,21 @@ class Driver:
         """Run an agent's step as far as it goes without waiting."""
         state = self.state
         step = state.clocks[agent]
-        self.started.add(agent)
         if step < state.joined[agent]:
             self._ended.append((agent, None))
             return
         view = self._views[agent] = View(state, agent, step, self.attempts.get(agent, 0))
         try:
-            if self.policy.attempts > 1:
+            if state.restorable[agent]:
                 self._snapshot(agent)
             result: Any = state.agents[agent].step(view)
             if result is None or type(result) is Action or not inspect.isawaitable(result):
                 self._ended.append((agent, result))
             else:
                 self._await(agent, result)
-        except (Exception, asyncio.CancelledError) as error:
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:
             self._fail(agent, error)
 
     def _await(self, agent: int, result: Any) -> None:  # noqa: ANN401
@@ -207,11 +227,11 @@ class Driver:
             self._limits[agent] = loop.call_later(self.policy.time_limit, self._late, agent)
 
     def _snapshot(self, agent: int) -> None:
-        """Keep an agent's attributes for another attempt, if it can be restored."""
-        person = self.state.agents[agent]
+        """Keep the attributes of an agent that can be restored, or restore them."""
+        person: Any = self.state.agents[agent]
         if agent in self._snapshots:
-            person.restore(self._snapshots[agent])  # type: ignore[attr-defined]
-        elif hasattr(person, "snapshot") and hasattr(person, "restore"):
+            person.restore(self._snapshots[agent])
+        else:
             self._snapshots[agent] = person.snapshot()
 
     # Steps that had to wait.
@@ -238,14 +258,12 @@ class Driver:
         self._limits[agent] = loop.call_later(GRACE, self._lost, agent)
 
     def _lost(self, agent: int) -> None:
+        """Put an end to a step that does not heed its cancellation."""
         assert self._steps is not None
         self._limits.pop(agent, None)
         self._timed_out.discard(agent)
-        self._steps.abandon(agent)
-        # It may still be at work on the agent's attributes, so there is no other attempt.
-        self.attempts[agent] = self.policy.attempts
+        self._steps.kill(agent)
         self._fail(agent, self._too_long(agent))
-        self._wake.set()
 
     def _too_long(self, agent: int) -> StepTimeoutError:
         state = self.state
@@ -260,77 +278,60 @@ class Driver:
         """Follow the policy about an attempt that failed."""
         state = self.state
         name, step = state.names[agent], state.clocks[agent]
+        self._wake.set()
+        view = self._views.pop(agent, None)
+        if view is not None:
+            view.close()
+        if isinstance(error, FATAL):
+            self.stop(error)
+            return
         state.counters.attempts_failed += 1
         tried = self.attempts[agent] = self.attempts.get(agent, 0) + 1
-        self._close_view(agent)
         if tried < self.policy.attempts:
             self._again.append(agent)
-            self._wake.set()
             return
         then = self.policy.then
         if then == "abort":
-            if self._failed is None:
-                tries = f" in {tried} attempts" if tried > 1 else ""
-                self._failed = StepFailedError(
-                    f"step {step} of {name!r} failed{tries}: {_told(error)}; what had been "
-                    f"finished is kept (on_error can be retry, skip or freeze)",
-                    agent=name,
-                    step=step,
-                    attempts=tried,
-                )
-                self._failed.__cause__ = error
             self.attempts.pop(agent, None)
-            self._wake.set()
+            self.stop(step_failed(name, step, tried, error))
             return
-        self.failures.append(Failure(name, step, _told(error), then))
+        if agent in self._snapshots:
+            try:
+                self._snapshot(agent)
+            except Exception as unrestored:
+                self.stop(step_failed(name, step, tried, unrestored))
+                return
+        self.failures.append(Failure(name, step, told(error), then))
         if self.log:
             self.log.add(step, state.ranks[agent], name, then, type(error).__name__)
-        if agent in self._snapshots:
-            state.agents[agent].restore(self._snapshots[agent])  # type: ignore[attr-defined]
         if then == "freeze":
             self.frozen.add(agent)
         else:
             self._ended.append((agent, None))
-        self._wake.set()
-
-    def _close_view(self, agent: int) -> None:
-        view = self._views.pop(agent, None)
-        if view is not None:
-            view.close()
 
     # Committing.
 
     def _commit(self) -> None:
         """Apply the actions of the steps that have ended, and let those go who may."""
-        state, log = self.state, self.log
+        state = self.state
         ended, self._ended = self._ended, []
         begin = perf_counter_ns()
         agents: list[int] = []
         moved: list[int] = []
         leaving: list[int] = []
-        for agent, given in ended:
-            step = state.clocks[agent]
-            if given is not None:
-                try:
-                    action = check_action(state, agent, step, given)
-                except Exception as error:
-                    self._fail(agent, error)
-                    continue
-                moves = apply_action(state, agent, step, action, log)
-                if action.spawn:
-                    self._spawn(agent, step, action)
-                if action.leave:
-                    leaving.append(agent)
-                elif moves:
-                    moved.append(agent)
-            agents.append(agent)
+        for at, (agent, action) in enumerate(ended):
+            if action is None or self._act(agent, action, moved, leaving):
+                agents.append(agent)
+            elif self._failed is not None:
+                self._ended = ended[at + 1 :] + self._ended
+                break
         # Those who failed here are in `_ended` again, or are tried again, or stand still.
         clocks, views = state.clocks, self._views
         for agent in agents:
             clocks[agent] += 1
             if agent in views:
                 views.pop(agent).close()
-        if self.attempts:
+        if self.attempts or self._snapshots:
             for agent in agents:
                 self.attempts.pop(agent, None)
                 self._snapshots.pop(agent, None)
@@ -339,10 +340,31 @@ class Driver:
             state.world.move(moved, steps, [state.positions[agent] for agent in moved])
         state.world.read_before(agents, clocks)
         state.counters.agent_steps += len(agents)
+        if self._late_joiners:
+            self._count_joiners(agents)
         self.started.difference_update(agents)
         state.counters.world_ns += perf_counter_ns() - begin
         if agents:
-            self._go(self._finish(agents, leaving))
+            self._finish(agents, leaving)
+            self._pass()
+
+    def _act(self, agent: int, given: Action, moved: list[int], leaving: list[int]) -> bool:
+        """Check and apply an action; return whether it could be."""
+        state = self.state
+        step = state.clocks[agent]
+        try:
+            action = check_action(state, agent, step, given)
+        except Exception as error:
+            self._fail(agent, error)
+            return False
+        moves = apply_action(state, agent, step, action, self.log)
+        if action.spawn:
+            self._spawn(agent, step, action)
+        if action.leave:
+            leaving.append(agent)
+        elif moves:
+            moved.append(agent)
+        return True
 
     def _spawn(self, parent: int, step: int, action: Action) -> None:
         """Let an agent's children join in the next step."""
@@ -356,9 +378,22 @@ class Driver:
             assert spawned == agent, "Invariant: ids of the schedule and of the world are equal"
             if self.log:
                 self.log.add(step, state.ranks[parent], state.names[parent], "spawn", child.name)
+                self.log.add(step + 1, rank, child.name, "join", position)
 
-    def _finish(self, agents: list[int], leaving: list[int]) -> list[int]:
-        """Tell the schedule; return the agents that may start."""
+    def _count_joiners(self, agents: list[int]) -> None:
+        """Take back the empty steps of those who have not joined; tell of those who join now."""
+        state = self.state
+        for agent in self._late_joiners.intersection(agents):
+            clock = state.clocks[agent]
+            state.counters.agent_steps -= clock <= state.joined[agent]
+            if clock == state.joined[agent]:
+                self._late_joiners.discard(agent)
+                if self.log:
+                    place = state.positions[agent]
+                    self.log.add(clock, state.ranks[agent], state.names[agent], "join", place)
+
+    def _finish(self, agents: list[int], leaving: list[int]) -> None:
+        """Tell the schedule, and let those go who may."""
         state = self.state
         begin = perf_counter_ns()
         ids = np.array(agents, np.int64)
@@ -371,27 +406,33 @@ class Driver:
                 if self.log:
                     step, rank = state.clocks[agent] - 1, state.ranks[agent]
                     self.log.add(step, rank, state.names[agent], "leave", None)
-            steps = [state.clocks[agent] for agent in leaving]
-            state.world.leave(leaving, steps)
+            state.world.leave(leaving, [state.clocks[agent] for agent in leaving])
             freed = self.schedule.remove(np.array(leaving, np.int64)).tolist()
             ready = list(dict.fromkeys(a for a in (*ready, *freed) if a not in gone))
-        frontier = self.schedule.frontier
         state.counters.schedule_ns += perf_counter_ns() - begin
+        self._go(ready)
+
+    def _pass(self) -> None:
+        """Forget, and tell, what lies behind the slowest agent that can still go on."""
         begin = perf_counter_ns()
+        state = self.state
+        frontier = self.schedule.frontier
+        if self.frozen:
+            frontier = min(
+                clock
+                for agent, clock in enumerate(state.clocks)
+                if state.left[agent] is None and agent not in self.frozen
+            )
         state.world.forget(frontier)
         if self.log:
             self.log.flush(frontier)
         state.counters.world_ns += perf_counter_ns() - begin
-        return ready
+
+    def _tell_all(self) -> None:
+        """Tell all events: those who have not come this far never will."""
+        if self.log and (self.frozen or all(left is not None for left in self.state.left)):
+            self.log.flush(self.until)
 
 
 async def _awaiting(result: Any) -> Any:  # noqa: ANN401
     return await result
-
-
-def _told(error: BaseException) -> str:
-    """Tell an error in a line."""
-    text = str(error)
-    if isinstance(error, ActionError | StepTimeoutError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

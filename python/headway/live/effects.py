@@ -14,6 +14,7 @@ from headway.errors import (
     ActionError,
     BeyondReachError,
     BeyondSightError,
+    NameTakenError,
     OverSpeedError,
     UnknownNameError,
 )
@@ -22,6 +23,8 @@ from headway.world.store import Message, Utterance
 from headway.world.values import freeze
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headway.live.events import EventLog
     from headway.live.state import State
 
@@ -55,7 +58,7 @@ def check_action(state: State, agent: int, step: int, action: object) -> Action:
         if not isinstance(action.say, str):
             raise ActionError(f"{who} says {action.say!r}, which is not text")
         checked.say = action.say
-        checked.to = (action.to,) if isinstance(action.to, str) else tuple(action.to)
+        checked.to = _listeners(action.to, who)
     if action.tell:
         checked.tell = {
             name: _letter(state, agent, step, name, body, who)
@@ -136,14 +139,28 @@ def _within_reach(state: State, agent: int, distance: float, what: str, who: str
         )
 
 
-def _children(state: State, agent: int, children: Any, who: str) -> tuple[Agent, ...]:  # noqa: ANN401
-    names = set()
+def _listeners(to: Any, who: str) -> tuple[str, ...]:  # noqa: ANN401
+    names = (to,) if isinstance(to, str) else tuple(to)
+    for name in names:
+        if not isinstance(name, str):
+            raise ActionError(f"{who} says something to {name!r}; listeners are given by name")
+    return names
+
+
+def _children(state: State, agent: int, given: Sequence[Agent], who: str) -> tuple[Agent, ...]:
+    children = tuple(given)
+    names: set[str] = set()
     for child in children:
         if not isinstance(child, Agent):
             raise ActionError(f"{who} spawns {child!r}, which is not an Agent")
-        if child.name in state.id_of or child.name in names:
-            raise ActionError(f"{who} spawns {child.name!r}; there is or was one of that name")
+        _check_name(state, agent, child.name, names, who)
         names.add(child.name)
+        if child.joins:
+            raise ActionError(
+                f"{who} spawns {child.name!r} with joins={child.joins!r}; children join in the "
+                f"next step"
+            )
+        freeze(child.state, f"the public state of {child.name!r}")
         position = state.space.check(child.position, what=f"the position of {child.name!r}")
         distance = state.space.distance(state.positions[agent], position)
         sight, speed, reach = state.footprint_of(child)
@@ -161,7 +178,26 @@ def _children(state: State, agent: int, children: Any, who: str) -> tuple[Agent,
                 f"{who} spawns {child.name!r} {distance:g} away; with their reaches it must be "
                 f"within {limit:g}"
             )
-    return tuple(children)
+    return children
+
+
+def _check_name(state: State, agent: int, name: Any, names: set[str], who: str) -> None:  # noqa: ANN401
+    if not isinstance(name, str) or not name:
+        raise ActionError(f"{who} spawns an agent named {name!r}; names are text")
+    other = state.id_of.get(name)
+    if other is None and name not in names:
+        return
+    rank = state.ranks[agent]
+    if other is not None and len(state.ranks[other]) > 1 and state.ranks[other][:-2] != rank:
+        raise NameTakenError(
+            f"{who} spawns {name!r}, and {state.names[_parent(state, other)]!r} has spawned one of "
+            f"that name; give children names that hold their parent's"
+        )
+    raise ActionError(f"{who} spawns {name!r}; there is or was one of that name")
+
+
+def _parent(state: State, child: int) -> int:
+    return state.ranks.index(state.ranks[child][:-2])
 
 
 def apply_action(state: State, agent: int, step: int, action: Action, log: EventLog | None) -> bool:
@@ -174,6 +210,7 @@ def apply_action(state: State, agent: int, step: int, action: Action, log: Event
     moved = action.move is not None and action.move != state.positions[agent]
     if moved:
         state.positions[agent] = action.move
+        state.agents[agent].position = action.move  # type: ignore[assignment]
         if log:
             log.add(step, rank, name, "move", action.move)
     if action.say is not None:
@@ -182,7 +219,8 @@ def apply_action(state: State, agent: int, step: int, action: Action, log: Event
         if log:
             log.add(step, rank, name, "say", (words.text, words.to))
     for number, (to, body) in enumerate(action.tell.items()):
-        world.send(rank, number, Message(name, body), state.id_of[to], then)
+        if state.left[state.id_of[to]] is None:
+            world.send(rank, number, Message(name, body), state.id_of[to], then)
         if log:
             log.add(step, rank, name, "tell", (to, body))
     for place, value in action.write.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headway.world.values import thaw
@@ -40,9 +41,11 @@ class EventLog:
     An event is told when the frontier has passed its step: nothing before it can come any more.
     """
 
-    def __init__(self, tell: Callable[[Event], None]) -> None:
-        self._tell = tell
+    def __init__(self) -> None:
+        #: Whom to tell; without anybody, events are forgotten.
+        self.tell: Callable[[Event], None] | None = None
         self._steps: dict[int, list[tuple[Rank, int, Event]]] = {}
+        self._final: deque[Event] = deque()
         self._next = 0
 
     def add(self, step: int, rank: Rank, agent: str, what: str, data: Any) -> None:  # noqa: ANN401
@@ -51,10 +54,16 @@ class EventLog:
         events.append((rank, len(events), Event(step, agent, what, data)))
 
     def flush(self, frontier: int) -> None:
-        """Tell the events of all steps before the frontier."""
-        if frontier <= self._next:
-            return
-        self._next = frontier
-        for step in sorted(step for step in self._steps if step < frontier):
-            for _, _, event in sorted(self._steps.pop(step), key=lambda event: event[:2]):
-                self._tell(event)
+        """Tell the events of all steps before the frontier.
+
+        If telling one raises, it and those after it are told the next time.
+        """
+        if frontier > self._next:
+            self._next = frontier
+            for step in sorted(step for step in self._steps if step < frontier):
+                events = sorted(self._steps.pop(step), key=lambda event: event[:2])
+                self._final += [event for _, _, event in events]
+        while self._final:
+            if self.tell is not None:
+                self.tell(self._final[0])
+            self._final.popleft()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from headway import structured
 from headway.engines.base import Answer, Message, Request
 from headway.errors import AnswerError, OptionError
-from headway.live.chance import sampling_seed
+from headway.live.chance import call_content, sampling_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from headway.live.view import View
 
@@ -27,13 +29,15 @@ ROLES = ("system", "user", "assistant")
 class Llm:
     """Makes the LLM calls of one step."""
 
-    __slots__ = ("_agent", "_attempt", "_calls", "_view")
+    __slots__ = ("_agent", "_attempt", "_calls", "_occurrences", "_tasks", "_view")
 
     def __init__(self, view: View, agent: str, attempt: int) -> None:
         self._view = view
         self._agent = agent
         self._attempt = attempt
         self._calls = 0
+        self._occurrences: dict[str, int] = {}
+        self._tasks: list[asyncio.Task[Any] | None] = []
 
     async def chat(
         self,
@@ -49,8 +53,9 @@ class Llm:
     ) -> Answer:
         """Ask the model.
 
-        Calls of one step may run at the same time (`asyncio.gather`); they are numbered in the
-        order they are made.
+        Calls of one step may run at the same time (`asyncio.gather`). What a model samples depends
+        on the run's seed, the agent, the step and what is asked, not on when; calls of one step
+        that ask the very same are told apart by the order they are made in.
 
         Parameters
         ----------
@@ -89,48 +94,79 @@ class Llm:
         OptionError
             A parameter that makes no sense.
         """
-        number = self._calls
-        self._calls += 1
         state, step = self._view._open(), self._view.step
-        first = self._attempt * ATTEMPTS
+        _check(max_tokens, temperature, schema, choices, repeats, label)
+        if schema is not None:
+            structured.check_schema(schema)
+        number, attempt = self._calls, self._attempt * ATTEMPTS
+        self._calls += 1
         request = Request(
             messages=as_messages(prompt),
             max_tokens=max_tokens,
             temperature=temperature,
-            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+            stop=_texts(stop, "stop"),
             schema=schema,
-            choices=tuple(choices),
-            seed=sampling_seed(state.seed, self._agent, step, number, first),
+            choices=_texts(choices, "choices"),
             agent=self._agent,
             step=step,
             call=number,
-            attempt=first,
+            attempt=attempt,
             priority=step,
             label=label,
         )
-        _check(request, repeats)
-        answer = await state.ask(request)
-        if schema is None and not choices:
-            return answer
-        for attempt in range(first + 1, first + repeats + 2):
+        content = call_content(request)
+        occurrence = self._occurrences.get(content, 0)
+        self._occurrences[content] = occurrence + 1
+        seed = partial(sampling_seed, state.seed, self._agent, step, content, occurrence)
+        task = asyncio.current_task()
+        self._tasks.append(task)
+        try:
+            answer = await self._ask(request, seed, attempt)
+            if schema is None and not request.choices:
+                return answer
+            return await self._usable(request, seed, answer, repeats)
+        finally:
+            self._tasks.remove(task)
+
+    async def _ask(self, request: Request, seed: Callable[[int], int], attempt: int) -> Answer:
+        # Copying a frozen object is dear, and this one is not shared yet.
+        object.__setattr__(request, "seed", seed(attempt))
+        object.__setattr__(request, "attempt", attempt)
+        answer = await self._view._open().ask(request)
+        self._view._open()
+        # How much came from the engine's cache depends on who was faster.
+        return answer if answer.cached_tokens is None else replace(answer, cached_tokens=None)
+
+    async def _usable(
+        self, request: Request, seed: Callable[[int], int], answer: Answer, repeats: int
+    ) -> Answer:
+        """Return an answer that is what was asked for, asking again if need be."""
+        schema, choices = request.schema, request.choices
+        counters = self._view._open().counters
+        for repeat in range(repeats + 1):
             try:
                 value, repaired = structured.parse(answer.text, schema=schema, choices=choices)
             except structured.UnusableAnswerError as error:
                 reason = error
             else:
-                state.counters.answers_repaired += repaired
+                counters.answers_repaired += repaired
                 return replace(answer, value=value)
-            if attempt <= first + repeats:
-                state.counters.answers_repeated += 1
-                seed = sampling_seed(state.seed, self._agent, step, number, attempt)
-                request = replace(request, attempt=attempt, seed=seed)
-                answer = await self._view._open().ask(request)
+            if repeat < repeats:
+                counters.answers_repeated += 1
+                request = replace(request)
+                answer = await self._ask(request, seed, request.attempt + 1)
         raise AnswerError(
             f"{request}: no usable answer in {repeats + 1} attempts; the last one was refused "
             f"because {reason}: {answer.text[:200]!r}",
             text=answer.text,
             attempts=repeats + 1,
         )
+
+    def close(self) -> None:
+        """Take back the calls that are still made: the step has ended without them."""
+        for task in tuple(self._tasks):
+            if task is not None:
+                task.cancel()
 
 
 def as_messages(
@@ -168,14 +204,36 @@ def as_messages(
     return tuple(messages)
 
 
-def _check(request: Request, repeats: int) -> None:
-    if not isinstance(request.max_tokens, int) or request.max_tokens < 1:
-        raise OptionError(f"max_tokens must be at least 1, got {request.max_tokens!r}")
-    if not 0 <= request.temperature <= 100:
-        raise OptionError(f"temperature must be from 0 to 100, got {request.temperature!r}")
-    if not 0 <= repeats < ATTEMPTS:
+def _texts(given: str | Sequence[str], what: str) -> tuple[str, ...]:
+    if isinstance(given, str):
+        if what == "choices":
+            raise OptionError(f"choices must be several texts, got {given!r}")
+        return (given,)
+    try:
+        texts = tuple(given)
+    except TypeError as error:
+        raise OptionError(f"{what} must be texts, got {given!r}") from error
+    for text in texts:
+        if not isinstance(text, str) or not text:
+            raise OptionError(f"{what} must be texts that are not empty, got {text!r}")
+    return texts
+
+
+def _check(
+    max_tokens: object,
+    temperature: object,
+    schema: object,
+    choices: object,
+    repeats: object,
+    label: object,
+) -> None:
+    if type(max_tokens) is not int or max_tokens < 1:
+        raise OptionError(f"max_tokens must be at least 1, got {max_tokens!r}")
+    if type(temperature) not in {int, float} or not 0 <= temperature <= 100:  # type: ignore[operator]
+        raise OptionError(f"temperature must be from 0 to 100, got {temperature!r}")
+    if type(repeats) is not int or not 0 <= repeats < ATTEMPTS:
         raise OptionError(f"repeats must be from 0 to {ATTEMPTS - 1}, got {repeats!r}")
-    if request.schema is not None and request.choices:
+    if schema is not None and choices:
         raise OptionError("give a schema or choices, not both")
-    if request.schema is not None:
-        structured.check_schema(request.schema)
+    if not isinstance(label, str):
+        raise OptionError(f"label must be text, got {label!r}")

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headway.world.values import thaw
 
 if TYPE_CHECKING:
+    from headway.live.failures import Failure
     from headway.live.state import State
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A step that failed for good: whose, which, why, and what followed (skip or freeze)."""
-
-    agent: str
-    step: int
-    error: str
-    then: str
 
 
 @dataclass(frozen=True)
@@ -99,7 +90,7 @@ class Outcome:
             for name, value in self.__dict__.items()
             if name not in {"final", "failures", "engine_statistics"}
         }
-        told["failures"] = [failure.__dict__ for failure in self.failures]
+        told["failures"] = [asdict(failure) for failure in self.failures]
         told["engine_statistics"] = dict(self.engine_statistics)
         told["digest"] = self.digest
         return told

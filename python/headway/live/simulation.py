@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from headway.engines.base import Answer, Request
     from headway.live.agent import Agent
+    from headway.live.failures import Failure
     from headway.space import Space
     from headway.world import Place
 
@@ -86,6 +87,7 @@ class Simulation:
             seconds_per_step=seconds_per_step,
             start=start,
         )
+        self._running = False
         self._schedule_name: str | None = None
         self._driver: Driver | None = None
         self._engine_name = ""
@@ -125,9 +127,8 @@ class Simulation:
         steps : int
             Agents execute the steps 0 to steps - 1.
         engine : Engine or str
-            What answers LLM calls: an engine, or its name (`headway.engines.make_engine`). One
-            given by name is started and closed here; so is one that is given, if it was not
-            started.
+            What answers LLM calls: an engine, or its name (`headway.engines.make_engine`). It is
+            started before the first step and closed after the last.
         schedule : {"conservative", "lockstep", "serial"}
             Who may go when. The result does not depend on it.
         on_error : OnError or {"abort", "retry", "skip", "freeze"}
@@ -138,7 +139,7 @@ class Simulation:
         on_call : callable, optional
             Told of every answered call, as answers arrive.
         progress : callable, optional
-            Called with the simulation about ten times a second; see `outcome`.
+            Called with the simulation about ten times a second, and at the end; see `outcome`.
 
         Returns
         -------
@@ -158,11 +159,14 @@ class Simulation:
         engine = make_engine(engine) if isinstance(engine, str) else engine
         if not isinstance(engine, Engine):
             raise OptionError(f"engine must be a name or an Engine, got {engine!r}")
+        if self._running:
+            raise OptionError("this simulation is running already; it can only be run in turn")
         driver = self._prepare(schedule, OnError.of(on_error), on_event)
         self.state.on_call = on_call
         self._steps = max(steps, self._steps)
         self._engine_name = engine.name
         self._modelled = engine.virtual
+        self._running = True
         try:
             await engine.start()
             self.state.engine = engine
@@ -170,6 +174,7 @@ class Simulation:
             return self.outcome()
         finally:
             self.state.engine = None
+            self._running = False
             await engine.close()
 
     def _prepare(
@@ -186,15 +191,19 @@ class Simulation:
                 reach=state.reach,
                 options=self.space.scheduler_options(),
             )
-            log = EventLog(on_event) if on_event is not None else None
             self._schedule_name = schedule
-            self._driver = Driver(state, rules, policy, log)
+            self._driver = Driver(state, rules, policy, None)
+            state.wake, state.stop = self._driver.wake, self._driver.stop
         elif schedule != self._schedule_name:
             raise OptionError(
                 f"this simulation has been run under {self._schedule_name!r} and can only go on "
                 f"so; make it again for another schedule"
             )
         self._driver.policy = policy
+        if on_event is not None and self._driver.log is None:
+            self._driver.log = EventLog()
+        if self._driver.log is not None:
+            self._driver.log.tell = on_event
         return self._driver
 
     async def _run(
@@ -206,28 +215,33 @@ class Simulation:
     ) -> None:
         real, begin = perf_counter(), engine.now()
         seconds, real_seconds = self._seconds, self._real_seconds
-        last = real
 
         def count() -> None:
             self._seconds = seconds + engine.now() - begin
             self._real_seconds = real_seconds + perf_counter() - real
             self._engine_statistics = engine.statistics()
 
-        def tell() -> None:
-            nonlocal last
-            if progress is not None and perf_counter() - last >= PROGRESS_EVERY:
-                last = perf_counter()
-                count()
-                progress(self)
+        async def tell(progress: Callable[[Simulation], None]) -> None:
+            try:
+                while True:
+                    await asyncio.sleep(PROGRESS_EVERY)
+                    count()
+                    progress(self)
+            except Exception as error:
+                driver.stop(error)
 
+        teller = asyncio.create_task(tell(progress)) if progress is not None else None
         try:
-            await driver.run(steps, engine, tell if progress is not None else None)
+            await driver.run(steps, engine)
         finally:
             count()
+            if teller is not None:
+                teller.cancel()
+                await asyncio.wait([teller])
             if driver.log is not None:
                 driver.log.flush(driver.schedule.frontier)
-            if progress is not None:
-                progress(self)
+        if progress is not None:
+            progress(self)
 
     def final_state(self) -> dict[str, Any]:
         """Return the state of every agent and place as plain values.
@@ -237,12 +251,19 @@ class Simulation:
         """
         return final_state(self.state)
 
+    def _failures(self) -> tuple[Failure, ...]:
+        if self._driver is None:
+            return ()
+        ranks, id_of = self.state.ranks, self.state.id_of
+        found = self._driver.failures
+        return tuple(sorted(found, key=lambda f: (f.step, ranks[id_of[f.agent]])))
+
     def outcome(self, *, final: bool = True) -> Outcome:
         """Tell how it stands; also while running, and after an interruption.
 
         Without `final`, which takes a look at everybody, the final state is left empty.
         """
-        state, counters, driver = self.state, self.state.counters, self._driver
+        state, counters = self.state, self.state.counters
         present = [
             clock for clock, left in zip(state.clocks, state.left, strict=True) if left is None
         ]
@@ -269,7 +290,7 @@ class Simulation:
             answers_repaired=counters.answers_repaired,
             answers_repeated=counters.answers_repeated,
             attempts_failed=counters.attempts_failed,
-            failures=tuple(driver.failures) if driver is not None else (),
+            failures=self._failures(),
             final=self.final_state() if final else {},
             engine_statistics=dict(self._engine_statistics),
         )

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headway.errors import OptionError
+from headway.engines.base import Answer
+from headway.errors import EngineError, FootprintError, OptionError
 from headway.live.counters import Counters
+from headway.space import Plane
 from headway.world.store import World
 from headway.world.values import freeze
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from headway.engines.base import Answer, Engine, Request
+    from headway.engines.base import Engine, Request
     from headway.live.agent import Agent
     from headway.space import Space
     from headway.world.places import Place
     from headway.world.store import Rank
+
+
+#: The scheduler's limit, so that bounds stay exact.
+FOOTPRINT_MAX = 2**30
 
 
 class State:
@@ -47,7 +54,11 @@ class State:
         self.counters = Counters()
         self.engine: Engine | None = None
         self.on_call: Callable[[Request, Answer], None] | None = None
+        #: Of the driver: look for news, and break off the run.
+        self.wake: Callable[[], None] = _nothing
+        self.stop: Callable[[BaseException], None] = _nothing
         self._default = footprint
+        self._whole = not isinstance(space, Plane)
         self.agents: list[Agent] = []
         self.names: list[str] = []
         self.id_of: dict[str, int] = {}
@@ -56,6 +67,8 @@ class State:
         self.sight: list[float] = []
         self.speed: list[float] = []
         self.reach: list[float] = []
+        #: Who has `snapshot` and `restore`.
+        self.restorable: list[bool] = []
         #: The next step of each agent; while it runs, the one it executes.
         self.clocks: list[int] = []
         #: The step each agent joins at, and the one it left after (or None).
@@ -100,13 +113,20 @@ class State:
         self.sight.append(sight)
         self.speed.append(speed)
         self.reach.append(reach)
+        self.restorable.append(hasattr(agent, "snapshot") and hasattr(agent, "restore"))
         self.clocks.append(0)
         self.joined.append(joins)
         self.left.append(None)
         return agent_id
 
     def footprint_of(self, agent: Agent) -> tuple[float, float, float]:
-        """Return an agent's sight, speed and reach, with the defaults filled in."""
+        """Return an agent's sight, speed and reach, with the defaults filled in.
+
+        Raises
+        ------
+        FootprintError
+            If one of them cannot be: the message names the agent, the number and the limit.
+        """
         sight, speed, reach = self._default
         if agent.speed is not None:
             speed = agent.speed
@@ -115,7 +135,17 @@ class State:
             sight = agent.sight
         if agent.reach is not None:
             reach = agent.reach
-        return sight, speed, reach
+        for what, value in (("sight", sight), ("speed", speed), ("reach", reach)):
+            _check_footprint(agent.name, what, value, whole=self._whole)
+        if reach < speed:
+            raise FootprintError(
+                f"{agent.name!r} has reach {reach:g} and speed {speed:g}; the reach must be at "
+                f"least the speed, because moving somewhere is an effect there",
+                agent=agent.name,
+                what="reach",
+                value=reach,
+            )
+        return float(sight), float(speed), float(reach)
 
     def add_child(self, child: Agent, rank: Rank, step: int) -> int:
         """List an agent that joins at a step, and put it into the world of that step."""
@@ -141,14 +171,47 @@ class State:
         if engine is None:
             raise OptionError(f"{request} was made in a simulation that runs without an engine")
         counters.begin_call(engine.now())
+        if engine.virtual:
+            self.wake()
         try:
             answer = await engine.complete(request)
         finally:
             counters.end_call(engine.now())
+        if not isinstance(answer, Answer):
+            raise EngineError(
+                f"the engine {engine.name!r} answered {request} with a {type(answer).__name__}; "
+                f"complete() returns an Answer"
+            )
         counters.prompt_tokens += answer.prompt_tokens
         counters.output_tokens += answer.output_tokens
         counters.cached_tokens += answer.cached_tokens or 0
         counters.calls += 1
         if self.on_call is not None:
-            self.on_call(request, answer)
+            try:
+                self.on_call(request, answer)
+            except Exception as error:
+                self.stop(error)
         return answer
+
+
+def _nothing(*_: object) -> None:
+    """Do nothing."""
+
+
+def _check_footprint(name: str, what: str, value: object, *, whole: bool) -> None:
+    demand = ""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        demand = "a number"
+    elif not math.isfinite(value) or value < 0:
+        demand = "a finite number, at least 0"
+    elif value > FOOTPRINT_MAX:
+        demand = f"at most {FOOTPRINT_MAX}"
+    elif whole and value != int(value):
+        demand = "a whole number of tiles or hops (round it up, or use a Plane)"
+    if demand:
+        raise FootprintError(
+            f"the {what} of {name!r} is {value!r}; it must be {demand}",
+            agent=name,
+            what=what,
+            value=value,
+        )

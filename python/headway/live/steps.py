@@ -9,6 +9,7 @@ task, so that `asyncio.timeout`, task groups and context variables work as they 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -18,26 +19,27 @@ if TYPE_CHECKING:
     #: Told of the end of a step that had to wait: agent, what it returned, or what it raised.
     Done = Callable[[int, Any, BaseException | None], None]
 
+#: Seconds a cancelled step is given to end.
+GRACE = 1.0
+
 
 class _Job:
     """A coroutine that waits, and what it waits for."""
 
-    __slots__ = ("awaited", "cancelled", "coroutine", "key")
+    __slots__ = ("awaited", "cancelled", "coroutine", "dead", "key")
 
     def __init__(self, key: int, coroutine: Coroutine[Any, Any, Any], awaited: Any) -> None:  # noqa: ANN401
         self.key = key
         self.coroutine = coroutine
         self.awaited = awaited
         self.cancelled = False
+        self.dead = False
 
     def __await__(self) -> Generator[Any, Any, Any]:
         coroutine, awaited = self.coroutine, self.awaited
         resume: Callable[[Any], Any]
         while True:
             try:
-                if self.cancelled:
-                    self.cancelled = False
-                    raise asyncio.CancelledError
                 sent = yield awaited
             except GeneratorExit:
                 coroutine.close()
@@ -46,28 +48,68 @@ class _Job:
                 resume, value = coroutine.throw, error
             else:
                 resume, value = coroutine.send, sent
+            if self.dead:
+                return None
             try:
                 awaited = resume(value)
             except StopIteration as stop:
                 return stop.value
 
+    def kill(self) -> None:
+        """End a coroutine that does not heed its cancellation."""
+        self.dead = True
+        with suppress(BaseException):
+            self.coroutine.close()
+
 
 class _Host:
     """A task that carries on with one job after the other."""
 
-    __slots__ = ("context", "job", "task", "work")
+    __slots__ = ("_base", "_steps", "_work", "context", "job", "next", "task")
 
     def __init__(self, steps: Steps, loop: asyncio.AbstractEventLoop) -> None:
-        self.context: Context = copy_context()
-        self.work: asyncio.Future[_Job] = loop.create_future()
+        self._steps = steps
+        self._base = copy_context()
+        self._work: asyncio.Future[None] = loop.create_future()
+        self.context: Context = self._base.copy()
+        self.next: _Job | None = None
         self.job: _Job | None = None
-        self.task = loop.create_task(self._run(steps, loop), context=self.context)
+        self.task = loop.create_task(self._run(loop), context=self.context)
 
-    async def _run(self, steps: Steps, loop: asyncio.AbstractEventLoop) -> None:
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing that a step did to its task or context is left."""
+        return (
+            not self._work.done()
+            and not self.task.cancelling()
+            and not self.task.done()
+            and self.context == self._base
+        )
+
+    def take(self, job: _Job) -> None:
+        """Carry on with a job."""
+        self.next = job
+        if not self._work.done():
+            self._work.set_result(None)
+        else:
+            job.cancelled = True  # the step has cancelled its own task before it first waited
+
+    async def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         while True:
-            job = await self.work
-            self.work = loop.create_future()
+            try:
+                await self._work
+            except asyncio.CancelledError:
+                if self.next is None:
+                    raise
+                self.next.cancelled = True
+            job, self.next = self.next, None
+            if job is None:
+                return
+            self._work = loop.create_future()
             self.job = job
+            self._uncancel()
+            if job.cancelled:
+                self.task.cancel()  # is felt by what the job waits for
             result, error = None, None
             try:
                 result = await job
@@ -75,10 +117,15 @@ class _Host:
                 raise
             except BaseException as caught:
                 error = caught
-                while self.task.cancelling():
-                    self.task.uncancel()  # what was cancelled is the step, not the host
             self.job = None
-            steps._ended(self, job.key, result, error)
+            self._uncancel()
+            if not self._steps._ended(self, job, result, error):
+                return
+
+    def _uncancel(self) -> None:
+        """Forget cancellations: they were the step's, not the host's."""
+        while self.task.cancelling():
+            self.task.uncancel()
 
 
 class Steps:
@@ -123,17 +170,17 @@ class Steps:
         try:
             awaited = host.context.run(coroutine.send, None)
         except StopIteration as stop:
-            self._idle.append(host)
+            self._give_back(host)
             return True, stop.value
         except BaseException:
-            self._idle.append(host)
+            self._give_back(host)
             raise
         finally:
             asyncio.tasks._leave_task(self._loop, host.task)
             if driver is not None:
                 asyncio.tasks._enter_task(self._loop, driver)
-        host.work.set_result(_Job(key, coroutine, awaited))
         self._hosts[key] = host
+        host.take(_Job(key, coroutine, awaited))
         return False, None
 
     def cancel(self, key: int) -> None:
@@ -141,14 +188,20 @@ class Steps:
         host = self._hosts.get(key)
         if host is None:
             return
-        if host.job is None:
-            host.work.result().cancelled = True  # handed over, not yet taken up
+        if host.next is not None:
+            host.next.cancelled = True  # handed over, not yet taken up
         else:
             host.task.cancel()
 
-    def abandon(self, key: int) -> None:
-        """Forget a step in flight that does not end although it was cancelled."""
-        self._hosts.pop(key, None)
+    def kill(self, key: int) -> None:
+        """End a step in flight that does not end although it was cancelled; `done` is not told."""
+        host = self._hosts.pop(key, None)
+        if host is None:
+            return
+        job = host.next or host.job
+        if job is not None:
+            job.kill()
+        host.task.cancel()
 
     async def close(self) -> None:
         """Cancel all steps and wait for their ends; `done` is not told of them."""
@@ -158,23 +211,36 @@ class Steps:
             self.cancel(key)
         deadline = self._loop.time() + GRACE
         while self._hosts and self._loop.time() < deadline:
-            await asyncio.sleep(0.001)
-        # Hosts wait for work now, unless a step swallows its cancellation.
-        for task in tasks:
-            task.cancel()
+            await asyncio.sleep(0 if self._loop.time() < deadline - GRACE / 2 else 0.001)
+        for key in list(self._hosts):
+            self.kill(key)
+        for host in self._idle:
+            host.task.cancel()
+        self._idle.clear()
         if tasks:
             await asyncio.wait(tasks, timeout=GRACE)
-        self._idle.clear()
-        self._hosts.clear()
 
-    def _ended(self, host: _Host, key: int, result: Any, error: BaseException | None) -> None:  # noqa: ANN401
-        if self._hosts.get(key) is not host:
-            return  # abandoned; its host is not used again
-        del self._hosts[key]
-        self._idle.append(host)
+    def _give_back(self, host: _Host) -> bool:
+        """Keep a host for another step, if this one has left no traces on it."""
+        if host.is_fresh and not self._closing:
+            self._idle.append(host)
+            return True
+        if host.job is None and not host.task.done() and host.task is not asyncio.current_task():
+            host.task.cancel()
+        return False
+
+    def _ended(
+        self,
+        host: _Host,
+        job: _Job,
+        result: Any,  # noqa: ANN401
+        error: BaseException | None,
+    ) -> bool:
+        """Tell of a step's end; return whether its host is to wait for another one."""
+        if self._hosts.get(job.key) is not host:
+            return False  # killed
+        del self._hosts[job.key]
+        kept = self._give_back(host)
         if not self._closing:
-            self._done(key, result, error)
-
-
-#: Seconds a cancelled step is given to end.
-GRACE = 1.0
+            self._done(job.key, result, error)
+        return kept

@@ -73,8 +73,10 @@ class View:
         return state
 
     def close(self) -> None:
-        """End the view's validity; the driver does, when the step has ended."""
+        """End the view's validity, and take back calls nobody waits for any more."""
         self._state = None
+        if self._llm is not None:
+            self._llm.close()
 
     # The agent itself.
 

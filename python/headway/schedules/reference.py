@@ -20,6 +20,7 @@ class _Alone:
     def __init__(self, agents: int) -> None:
         self._clock = np.zeros(agents, np.int64)
         self._present = np.ones(agents, np.bool_)
+        self._frontier = 0
 
     def clusters(self, ids: ArrayLike) -> NDArray[np.int64]:
         return as_ids(ids)
@@ -33,7 +34,9 @@ class _Alone:
     @property
     def frontier(self) -> int:
         present = self._clock[self._present]
-        return int(present.min()) if len(present) else 0
+        if len(present):
+            self._frontier = int(present.min())
+        return self._frontier
 
 
 class Lockstep(_Alone):

@@ -11,7 +11,7 @@ from bisect import insort
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headway.errors import OptionError
+from headway.errors import OptionError, PlaceRuleError
 from headway.world.values import freeze
 
 if TYPE_CHECKING:
@@ -114,6 +114,15 @@ class Versions:
         self._cache = {known: state for known, state in self._cache.items() if known >= step}
         return not self._writes
 
+    def _applied(self, state: Any, step: int, writes: tuple[tuple[str, Any], ...]) -> Any:  # noqa: ANN401
+        try:
+            return freeze(self.rule(state, writes), f"what the rule of {self.name!r} returns")
+        except Exception as error:
+            raise PlaceRuleError(
+                f"the rule of place {self.name!r} failed for the writes of step {step}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
     def _after(self, step: int) -> tuple[Any, int]:
         """Apply the writes of the steps before this one; return the state and their number."""
         state, at, writes = self._settled, 0, self._writes
@@ -122,6 +131,6 @@ class Versions:
             while end < len(writes) and writes[end][0] == writes[at][0]:
                 end += 1
             together = tuple((agent, value) for _, _, agent, value in writes[at:end])
-            state = freeze(self.rule(state, together), f"what the rule of {self.name!r} returns")
+            state = self._applied(state, writes[at][0], together)
             at = end
         return state, at

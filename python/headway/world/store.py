@@ -137,6 +137,8 @@ class World:
     def leave(self, agents: Sequence[int], steps: Sequence[int]) -> None:
         """Let agents be gone from the start of these steps on."""
         self._history.remove(agents, steps)
+        for agent in agents:
+            self._inbox[agent].clear()
 
     def publish(self, agent: int, state: Any, step: int) -> None:  # noqa: ANN401
         """Set an agent's (frozen) public state from the start of a step on."""

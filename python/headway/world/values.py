@@ -7,6 +7,7 @@ copied into immutable ones where they enter the world.
 
 from __future__ import annotations
 
+from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +19,9 @@ _ATOMS = frozenset({type(None), bool, int, float, str})
 
 #: Deeper than any sensible value, and far from Python's own limit.
 DEPTH_MAX = 50
+
+#: Longer integers take long to print, and Python refuses to print some.
+BITS_MAX = 4096
 
 
 def freeze(value: Any, what: str = "value", depth: int = 0) -> Any:  # noqa: ANN401 - any plain value
@@ -31,7 +35,12 @@ def freeze(value: Any, what: str = "value", depth: int = 0) -> Any:  # noqa: ANN
         If it holds anything but None, bool, int, float, str, lists, tuples, and dictionaries with
         text as keys; the message names the place.
     """
-    if type(value) in _ATOMS:
+    kind = type(value)
+    if kind in _ATOMS:
+        if kind is float and not isfinite(value):
+            raise ValueTypeError(f"{what} holds {value}; only finite numbers equal themselves")
+        if kind is int and value.bit_length() > BITS_MAX:
+            raise ValueTypeError(f"{what} holds an integer of more than {BITS_MAX} bits")
         return value
     if depth > DEPTH_MAX:
         raise ValueTypeError(f"{what} is nested more than {DEPTH_MAX} deep")
@@ -42,7 +51,7 @@ def freeze(value: Any, what: str = "value", depth: int = 0) -> Any:  # noqa: ANN
             if type(key) is not str:
                 raise ValueTypeError(f"{what} has the key {key!r}; keys must be text")
         return MappingProxyType({key: freeze(item, what, depth + 1) for key, item in value.items()})
-    if isinstance(value, np.generic):
+    if isinstance(value, np.generic) and not isinstance(value.item(), np.generic):
         return freeze(value.item(), what, depth + 1)
     raise ValueTypeError(
         f"{what} holds a {type(value).__name__}; it must be plain (None, bool, int, float, str, "
