@@ -12,7 +12,8 @@
 //! |---|---|
 //! | [`rule`] | **the rule**: who may start while others are behind, and why that is safe |
 //! | [`metric`] | positions and distances |
-//! | `index` | where and when everybody is, searchable by both |
+//! | `index` | where and when everybody is, searchable by both: what an index offers |
+//! | `quadtree` | the index of grids and planes |
 //! | `waits` | who waits for whom, until when |
 //! | [`Scheduler`] | applies the rule to every start, finish, join and leave |
 //! | `membership` | joining and leaving |
@@ -59,6 +60,7 @@ mod ids;
 mod index;
 mod membership;
 pub mod metric;
+mod quadtree;
 pub mod rule;
 mod scheduler;
 mod story;

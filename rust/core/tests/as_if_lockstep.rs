@@ -177,7 +177,7 @@ fn position((x, y): Cell) -> [i32; 2] {
     [x as i32, y as i32]
 }
 
-fn newcomer(state: &State) -> NewAgent<i32> {
+fn newcomer(state: &State) -> NewAgent<[i32; 2]> {
     NewAgent { position: position(state.at), footprint: state.footprint, world: 0 }
 }
 

@@ -9,7 +9,7 @@ use headway_core::{AgentId, Error, Grid, History, Metric, Plane, Space, Step};
 
 trait Space2: Space + Sized {
     fn make(metric: Metric, wrap: Option<[f64; 2]>) -> Self;
-    fn position(at: [f64; 2]) -> [Self::Coord; 2];
+    fn position(at: [f64; 2]) -> Self::Position;
     /// Whole on a grid.
     fn number(random: &mut Random, most: i64) -> f64;
 }

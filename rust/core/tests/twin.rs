@@ -13,7 +13,7 @@ trait World: Space + Sized {
     /// See `Twin::lean`.
     const LEAN: f64;
     fn make(metric: Metric, wrap: Option<[f64; 2]>) -> Self;
-    fn coord(x: f64) -> Self::Coord;
+    fn position(at: [f64; 2]) -> Self::Position;
     /// Distances are drawn as whole numbers on a grid.
     fn length(random: &mut Random, most: i64) -> f64;
 }
@@ -23,8 +23,8 @@ impl World for Grid {
     fn make(metric: Metric, wrap: Option<[f64; 2]>) -> Self {
         Self::new(metric, wrap.map(|w| w.map(|s| s as i32))).unwrap()
     }
-    fn coord(x: f64) -> i32 {
-        x as i32
+    fn position(at: [f64; 2]) -> [i32; 2] {
+        at.map(|x| x as i32)
     }
     fn length(random: &mut Random, most: i64) -> f64 {
         random.between(0, most) as f64
@@ -36,8 +36,8 @@ impl World for Plane {
     fn make(metric: Metric, wrap: Option<[f64; 2]>) -> Self {
         Self::new(metric, wrap).unwrap()
     }
-    fn coord(x: f64) -> f64 {
-        x
+    fn position(at: [f64; 2]) -> [f64; 2] {
+        at
     }
     fn length(random: &mut Random, most: i64) -> f64 {
         random.unit() * most as f64
@@ -93,9 +93,9 @@ impl<S: World> Run<S> {
         })
     }
 
-    fn newcomer(agent: &TwinAgent) -> NewAgent<S::Coord> {
+    fn newcomer(agent: &TwinAgent) -> NewAgent<S::Position> {
         NewAgent {
-            position: agent.position.map(S::coord),
+            position: S::position(agent.position),
             footprint: agent.footprint,
             world: agent.world,
         }
@@ -149,7 +149,7 @@ impl<S: World> Run<S> {
             for a in self.running.swap_remove(at) {
                 let to = self.step_from(a);
                 ids.push(AgentId(a as u32));
-                positions.push(to.map(S::coord));
+                positions.push(S::position(to));
                 let agent = &mut self.twin.agents[a];
                 (agent.position, agent.clock, agent.running) = (to, agent.clock + 1, false);
             }
@@ -223,7 +223,7 @@ impl<S: World> Run<S> {
             child = Footprint { sight: child.sight, ..own };
         }
         let id = AgentId(parent as u32);
-        let answer = self.scheduler.spawn(id, place.map(S::coord), child);
+        let answer = self.scheduler.spawn(id, S::position(place), child);
         self.check_newly(before, Vec::new());
         let rounding = 100.0 * S::LEAN;
         let away = common::distance(self.twin.metric, self.twin.wrap, position, place);

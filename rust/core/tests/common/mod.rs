@@ -56,7 +56,7 @@ pub fn product(limits: [u32; 6]) -> impl Iterator<Item = (u32, u32, u32, u32, u3
 /// Sees four tiles far, walks one.
 pub const VILLAGER: Footprint = Footprint { sight: 4.0, reach: 1.0, speed: 1.0 };
 
-pub const fn villager_at(x: i32, y: i32) -> NewAgent<i32> {
+pub const fn villager_at(x: i32, y: i32) -> NewAgent<[i32; 2]> {
     NewAgent { position: [x, y], footprint: VILLAGER, world: 0 }
 }
 
