@@ -126,7 +126,7 @@ impl<S: Space> Scheduler<S> {
             } else if value > FOOTPRINT_MAX {
                 "at most 1073741824"
             } else if S::SLACK == 0.0 && libm::floor(value) < value {
-                "a whole number on a grid (round it up, or use real positions)"
+                "a whole number on a grid or graph (round it up, or use real positions)"
             } else {
                 continue;
             };

@@ -14,6 +14,7 @@
 //! | [`metric`] | positions and distances |
 //! | `index` | where and when everybody is, searchable by both: what an index offers |
 //! | `quadtree` | the index of grids and planes |
+//! | `graph` | places that are nodes, distances that are hops, and their index |
 //! | `waits` | who waits for whom, until when |
 //! | [`Scheduler`] | applies the rule to every start, finish, join and leave |
 //! | `membership` | joining and leaving |
@@ -55,6 +56,7 @@ mod checks;
 mod cluster;
 mod error;
 mod frontier;
+mod graph;
 mod history;
 mod ids;
 mod index;
@@ -68,6 +70,7 @@ mod validate;
 mod waits;
 
 pub use error::Error;
+pub use graph::{Graph, GraphFault};
 pub use history::History;
 pub use ids::{AgentId, Step, World};
 pub use metric::{Grid, Metric, Plane, PositionFault, Space};

@@ -166,7 +166,8 @@ impl<S: Space> Scheduler<S> {
         let told = self.told(id, newcomer);
         rule::joining_bound(self.rule, footprint, &newcomer.footprint, entry.clock, told, step)
             .is_some_and(|bound| {
-                self.index.space().within(entry.position, newcomer.position, bound)
+                // From the newcomer, so that on a graph one walk answers for everybody.
+                self.index.space().within(newcomer.position, entry.position, bound)
             })
     }
 

@@ -1,5 +1,5 @@
 //! Positions and the distance between them: integer tiles ([`Grid`]) or real coordinates
-//! ([`Plane`]), each with an optional wrap-around.
+//! ([`Plane`]), each with an optional wrap-around. Graphs are in [`crate::Graph`].
 //!
 //! On a grid every comparison is exact: distances are whole numbers, and Euclidean ones are
 //! compared as squares. On a plane a comparison leans to the safe side by [`Plane::SLACK`], so that
@@ -30,6 +30,8 @@ pub enum PositionFault {
     TooFar(f64),
     /// A coordinate lies outside `0 <= x < size` of a world whose borders are joined.
     OutsideWrap(f64),
+    /// A number that no node of the graph has; it has this many.
+    NoNode(u32),
 }
 
 impl fmt::Display for PositionFault {
@@ -42,6 +44,7 @@ impl fmt::Display for PositionFault {
                 "the world wraps around at {size}, so the coordinate must be at least 0 and below \
                  {size}"
             ),
+            Self::NoNode(nodes) => write!(f, "the graph has {nodes} nodes, numbered from 0"),
         }
     }
 }
