@@ -143,10 +143,16 @@ impl Walk {
 }
 
 /// An undirected graph. A copy shares the links.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Graph {
     links: Arc<Links>,
     walk: RefCell<Walk>,
+}
+
+impl Clone for Graph {
+    fn clone(&self) -> Self {
+        Self { links: Arc::clone(&self.links), walk: RefCell::default() }
+    }
 }
 
 impl Graph {
@@ -429,5 +435,37 @@ impl Index<Graph> for Nodes {
             return Err(format!("the smallest clock of the index is {smallest:?}, not as stored"));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_meets_no_more_nodes_than_the_smallest_clock_allows() {
+        let nodes = 10_000;
+        let indptr: Vec<_> = (0..=nodes).collect();
+        let indices: Vec<_> = (1..=nodes).map(|node| (node % nodes) as u32).collect();
+        let graph = Graph::new(&indptr, &indices).unwrap();
+        let mut index = Nodes::new(graph, core::iter::empty());
+        let footprint = Footprint { sight: 1.0, reach: 0.0, speed: 0.0 };
+        for node in 0..nodes as u32 {
+            index.insert(node, 7 + node % 2, 0, &footprint);
+        }
+        let met = |asker: u32, bound: fn(Step) -> Option<f64>| {
+            let mut found = Vec::new();
+            let visit = |agent: AgentId, _, hops: f64| {
+                found.push((agent.0, hops as u32));
+                ControlFlow::Continue(())
+            };
+            index.search(0, asker, |clock, _| bound(clock), |_, _| Some(2.0), visit);
+            (found, index.graph.walk.borrow().queue.len())
+        };
+        assert_eq!(met(50, |_| None), (vec![], 0));
+        assert_eq!(met(50, |_| Some(1.0)), (vec![(50, 0), (49, 1), (51, 1)], 3));
+        assert_eq!(met(60, |clock| (clock > 7).then_some(9.0)), (vec![], 3));
+        // Farther than anybody matters it walks, but shows nobody.
+        assert_eq!(met(60, |_| Some(3.0)).0.len(), 5);
     }
 }

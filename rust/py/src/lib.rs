@@ -2,8 +2,10 @@
 
 mod arrays;
 mod error;
+mod graph;
 mod history;
 mod options;
+mod places;
 mod scheduler;
 mod story;
 mod vtime;
@@ -14,6 +16,7 @@ use pyo3::prelude::*;
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     m.add_class::<scheduler::PyScheduler>()?;
+    m.add_class::<graph::PyGraph>()?;
     m.add_class::<history::PyPositionHistory>()?;
     m.add_class::<story::PyStoryEntry>()?;
     m.add_class::<vtime::PyVirtualServer>()?;
