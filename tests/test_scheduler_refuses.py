@@ -250,7 +250,11 @@ def test_read_only_arrays_are_taken():
         ({"sight": -1}, errors.FootprintError, "the sight of agent 0 is -1, it must be .* least 0"),
         ({"sight": [4, np.nan]}, errors.FootprintError, "the sight of agent 1 is NaN"),
         ({"sight": np.inf}, errors.FootprintError, "a finite number"),
-        ({"sight": 1.5}, errors.FootprintError, "1.5, it must be a whole number on a grid"),
+        (
+            {"sight": 1.5},
+            errors.FootprintError,
+            "1.5, it must be a whole number on a grid or graph",
+        ),
         ({"sight": 2**30 + 1}, errors.FootprintError, "at most 1073741824"),
         ({"speed": [1, 0.5], "reach": 1}, errors.FootprintError, "the speed of agent 1 is 0.5"),
         ({"reach": 0}, errors.FootprintError, "the reach of agent 0 is 0.*at least the speed"),

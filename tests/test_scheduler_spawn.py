@@ -67,7 +67,7 @@ def test_on_a_plane_the_whole_reach_may_be_used():
         ((0, (3, 0)), {"reach": 1}, errors.SpawnError, "3 away in step 2: at most 2"),
         ((0, (0, 0)), {"reach": 4}, errors.SpawnError, "0 away in step 2: at most -1"),
         ((0, (0, 0)), {"speed": 2}, errors.SpawnError, "of speed 2 in step 2: .* whose speed is 1"),
-        ((0, (0, 0)), {"speed": 0.5}, errors.FootprintError, "whole number on a grid"),
+        ((0, (0, 0)), {"speed": 0.5}, errors.FootprintError, "whole number on a grid or graph"),
         ((0, (0, 0)), {"reach": 0}, errors.FootprintError, "at least the speed"),
         ((0, (0, 2**30 + 1)), {}, errors.PositionError, "agent 3 cannot stand"),
         ((0, (0, 0, 0)), {}, errors.ArrayShapeError, r"position must have shape \(2,\)"),

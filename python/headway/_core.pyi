@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "Graph",
     "PositionHistory",
     "Scheduler",
     "StoryEntry",
@@ -14,9 +15,7 @@ __all__ = [
 ]
 __version__: str
 
-def spawn_radius(
-    *, parent: Sequence[float], child: Sequence[float]
-) -> float | None:
+def spawn_radius(*, parent: Sequence[float], child: Sequence[float]) -> float | None:
     """Return how far away an agent may bring somebody about in a step; see `Scheduler.spawn`.
 
     Parameters
@@ -53,9 +52,11 @@ class Scheduler:
     ----------
     positions : array (n, 2)
         Where each agent stands at the start of step 0. Whole numbers (any integer dtype) are tiles
-        of a grid, within +-2**30; floats are coordinates on a plane, within +-1e8. Copied.
+        of a grid, within +-2**30; floats are coordinates on a plane, within +-1e8. On a graph of
+        shape (n,): the node of each agent. Copied.
     sight : number or array (n,)
-        How far each agent perceives, in the unit of the positions. Whole numbers on a grid.
+        How far each agent perceives, in the unit of the positions. Whole numbers on a grid or
+        graph.
     speed : number or array (n,)
         How far each agent moves in one step, likewise.
     reach : number or array (n,), optional
@@ -69,6 +70,8 @@ class Scheduler:
         See above.
     worlds : array (n,), optional
         The world of each agent, numbered from 0. Agents of different worlds never meet.
+    graph : Graph, optional
+        The graph whose nodes the agents stand on; distances are then hops, without metric and wrap.
     story_capacity : int, optional
         How many events `story` remembers, of all agents together; by default 65536, 0 for none.
 
@@ -77,7 +80,7 @@ class Scheduler:
     ArrayTypeError, ArrayShapeError
         Wrong dtype or shape.
     OptionError
-        Unknown metric or rule, unusable `wrap` or `worlds`.
+        Unknown metric or rule, unusable `wrap`, `worlds` or `graph`.
     PositionError, FootprintError, CapacityError
         A value that cannot be used; the message names the agent and the limit.
 
@@ -97,6 +100,7 @@ class Scheduler:
         wrap: Sequence[float] | NDArray[Any] | None = None,
         rule: Literal["conservative", "compatibility"] | str = "conservative",
         worlds: ArrayLike | None = None,
+        graph: Graph | None = None,
         story_capacity: int | None = None,
     ) -> Scheduler: ...
     def __len__(self) -> int: ...
@@ -134,7 +138,7 @@ class Scheduler:
             list (copied).
         positions : array (k, 2)
             Where each of them stands now, at most its `speed` from where it stood; whole numbers
-            on a grid. Copied.
+            on a grid; on a graph nodes, of shape (k,). Copied.
 
         Returns
         -------
@@ -168,7 +172,7 @@ class Scheduler:
 
         Parameters
         ----------
-        position : (x, y)
+        position : (x, y), or a node on a graph
             Where it stands at the start of its first step.
         sight, speed, reach : float, optional
             Its footprint; by default the one all first agents share, or the numbers given at the
@@ -211,7 +215,7 @@ class Scheduler:
         ----------
         parent : int
             Who brings it about; running.
-        position : (x, y)
+        position : (x, y), or a node on a graph
             Where the child stands at the start of its first step. At most the parent's `reach` from
             where the parent stood at the start of its step; less, by as much as the child's `reach`
             is greater than the parent's `speed`.
@@ -326,13 +330,16 @@ class Scheduler:
         """
     @property
     def positions(self) -> NDArray[Any]:
-        """Where each agent stood at the start of its current step: int64 or float64 (n, 2), new array."""
+        """Where each agent stood at the start of its current step: int64 or float64 (n, 2), new array.
+
+        On a graph int64 (n,), the nodes.
+        """
     @property
     def frontier(self) -> int:
         """The smallest clock of the agents present: no step before it can change any more."""
     @property
     def metric(self) -> str:
-        """The metric, as given."""
+        """The metric, as given; "hops" on a graph."""
     @property
     def rule(self) -> str:
         """The rule, as given."""
@@ -369,6 +376,51 @@ class StoryEntry:
         """Clock of the witness at which it is examined again (of `waited`), else None."""
 
 @final
+class Graph:
+    """A graph whose nodes are the places of agents: the distance of two is the number of hops.
+
+    For social networks, whose agents mostly stay (speed 0) and see those they are linked with
+    (sight 1). Links go both ways; where no path leads, agents are infinitely far apart. Pass it to
+    `Scheduler` or `PositionHistory` as `graph`; several may share one.
+
+    Parameters
+    ----------
+    indptr : int64 (n + 1,)
+        Where the links of each node begin in `indices`, and the number of links at last: the
+        layout of `scipy.sparse.csr_array`. Copied.
+    indices : int64 (m,)
+        The nodes that node i is linked with are `indices[indptr[i]:indptr[i + 1]]`. A link given
+        one way counts both ways; doubles and links of a node with itself do not matter. Copied.
+
+    Raises
+    ------
+    ArrayTypeError, ArrayShapeError
+        Not whole numbers; not one-dimensional.
+    OptionError
+        Numbers that make no graph; the message names the first.
+    """
+    def __new__(cls, indptr: ArrayLike, indices: ArrayLike) -> Graph: ...
+    def __len__(self) -> int: ...
+    def hops(self, a: int, b: int) -> float:
+        """Return the number of hops between two nodes, `inf` where no path leads.
+
+        Walks outward from `a` until it meets `b`; asked again about the same `a`, it goes on.
+
+        Raises
+        ------
+        PositionError, ArrayTypeError
+            No such node; not a whole number.
+        """
+    def neighbours(self, node: int) -> NDArray[np.int64]:
+        """Return the nodes linked with this one, ascending (int64, new array).
+
+        Raises
+        ------
+        PositionError, ArrayTypeError
+            No such node; not a whole number.
+        """
+
+@final
 class PositionHistory:
     """Where everybody stood at the start of every step, in a world whose agents have different clocks.
 
@@ -381,7 +433,8 @@ class PositionHistory:
     ----------
     positions : array (n, 2)
         Where agents 0..n-1 stand from step 0 on. Whole numbers (any integer dtype) are tiles of a
-        grid, within +-2**30; floats are coordinates on a plane, within +-1e8. Copied.
+        grid, within +-2**30; floats are coordinates on a plane, within +-1e8. On a graph of shape
+        (n,): the node of each agent. Copied.
     metric : {"chebyshev", "manhattan", "euclidean"}
         The distance radii are meant in.
     wrap : (number, number), optional
@@ -389,13 +442,15 @@ class PositionHistory:
     radius : float, optional
         That of a typical question, in the unit of the positions; it decides how fast answers are,
         never what they are.
+    graph : Graph, optional
+        The graph whose nodes the agents stand on; distances are then hops, without metric and wrap.
 
     Raises
     ------
     ArrayTypeError, ArrayShapeError
         Wrong dtype or shape.
     OptionError
-        Unknown metric, unusable `wrap` or `radius`.
+        Unknown metric, unusable `wrap`, `radius` or `graph`.
     PositionError, CapacityError
         A value that cannot be used; the message names the agent and the limit.
 
@@ -411,6 +466,7 @@ class PositionHistory:
         metric: Literal["chebyshev", "manhattan", "euclidean"] | str = "chebyshev",
         wrap: Sequence[float] | NDArray[Any] | None = None,
         radius: float = 1.0,
+        graph: Graph | None = None,
     ) -> PositionHistory: ...
     def __len__(self) -> int: ...
     def add(self, position: ArrayLike, step: int) -> int:
@@ -418,7 +474,7 @@ class PositionHistory:
 
         Parameters
         ----------
-        position : (x, y)
+        position : (x, y), or a node on a graph
             Where it stands.
         step : int
             The first step at whose start it is there.
@@ -446,7 +502,7 @@ class PositionHistory:
             The first step at whose start each of them stands there: the one after the step in which
             it moved. Later than the step at which it came where it stood before.
         positions : array (k, 2)
-            Where; whole numbers on a grid. Who stands there already costs nothing. Copied.
+            Where; whole numbers on a grid, on a graph nodes, of shape (k,). Who stands there already costs nothing. Copied.
 
         Raises
         ------
@@ -507,7 +563,7 @@ class PositionHistory:
 
         Parameters
         ----------
-        position : (x, y)
+        position : (x, y), or a node on a graph
             Around where.
         step : int
             When.
@@ -526,8 +582,10 @@ class PositionHistory:
         PositionError, OptionError, ArrayTypeError, ArrayShapeError
             Not a position; not a radius.
         """
-    def position(self, agent: int, step: int) -> tuple[Any, Any]:
-        """Return where an agent stood at the start of a step: (x, y), of ints or floats as at first.
+    def position(self, agent: int, step: int) -> Any:  # noqa: ANN401
+        """Return where an agent stood at the start of a step: (x, y) of ints or floats as at first.
+
+        On a graph an int, the node.
 
         Raises
         ------
@@ -550,7 +608,7 @@ class PositionHistory:
         Returns
         -------
         int64 or float64 (k, 2)
-            New array.
+            New array; on a graph int64 (k,), the nodes.
 
         Raises
         ------

@@ -154,12 +154,12 @@ class PositionError(SchedulerError):
     """A position that cannot be used.
 
     Attributes: `agent` (None where a place to look around is meant), `clock` (the step it ends
-    there; None for one about to join), `position`.
+    there; None for one about to join), `position` (on a graph the number of the node).
     """
 
     agent: int | None
     clock: int | None
-    position: tuple[float, float]
+    position: tuple[float, float] | float
 
 
 class FootprintError(SchedulerError):

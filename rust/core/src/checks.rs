@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::ids::{AgentId, Step};
+use crate::index::Index;
 use crate::metric::Space;
 use crate::rule::{Footprint, Rule};
 use crate::scheduler::{NewAgent, Scheduler, Status};
@@ -75,7 +76,7 @@ impl<S: Space> Scheduler<S> {
         result
     }
 
-    pub(crate) fn check_move(&self, id: AgentId, to: [S::Coord; 2]) -> Result<(), Error> {
+    pub(crate) fn check_move(&self, id: AgentId, to: S::Position) -> Result<(), Error> {
         let entry = self.index.entry(id);
         self.check_position(id, Some(entry.clock), to)?;
         let speed = self.agents[id.index()].footprint.speed;
@@ -96,17 +97,21 @@ impl<S: Space> Scheduler<S> {
         &self,
         id: AgentId,
         clock: Option<Step>,
-        position: [S::Coord; 2],
+        position: S::Position,
     ) -> Result<(), Error> {
         self.index.space().check(position).map_err(|fault| Error::BadPosition {
             agent: id,
             clock,
-            position: position.map(S::real),
+            position: S::real(position),
             fault,
         })
     }
 
-    pub(crate) fn check_new(&self, id: AgentId, agent: &NewAgent<S::Coord>) -> Result<(), Error> {
+    pub(crate) fn check_new(
+        &self,
+        id: AgentId,
+        agent: &NewAgent<S::Position>,
+    ) -> Result<(), Error> {
         self.check_position(id, None, agent.position)?;
         if id.0 >= u32::MAX - 1 {
             return Err(Error::TooMany { what: "agents", limit: u32::MAX - 1 });
@@ -121,7 +126,7 @@ impl<S: Space> Scheduler<S> {
             } else if value > FOOTPRINT_MAX {
                 "at most 1073741824"
             } else if S::SLACK == 0.0 && libm::floor(value) < value {
-                "a whole number on a grid (round it up, or use real positions)"
+                "a whole number on a grid or graph (round it up, or use real positions)"
             } else {
                 continue;
             };

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
 use crate::ids::AgentId;
+use crate::index::Index;
 use crate::metric::Space;
 use crate::rule;
 use crate::scheduler::{Agent, Scheduler, Status};
@@ -74,13 +75,9 @@ impl<S: Space> Scheduler<S> {
             me.world,
             me.position,
             |clock, _| (clock <= me.clock).then_some(bound),
-            |other, entry| {
-                if other != id
-                    && entry.clock == me.clock
-                    && self.index.space().within(me.position, entry.position, bound)
-                {
-                    coupled.push(other);
-                }
+            |other, entry| (other != id && entry.clock == me.clock).then_some(bound),
+            |other, _, _| {
+                coupled.push(other);
                 ControlFlow::Continue(())
             },
         );

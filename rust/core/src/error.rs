@@ -79,7 +79,7 @@ pub enum Error {
         agent: AgentId,
         /// The step it ends there; none for one about to join.
         clock: Option<Step>,
-        /// The position as given.
+        /// The position as given; of a node the number, and 0.
         position: [f64; 2],
         /// What is wrong.
         fault: PositionFault,
@@ -239,8 +239,8 @@ impl fmt::Display for Error {
                 "agent {agent} moved {distance} in step {clock}, its speed is {speed}; declare a \
                  larger speed, or let it leave and join again at the new place"
             ),
-            Self::BadPosition { agent, clock, position: [x, y], fault } => {
-                write!(f, "agent {agent} cannot stand at ({x}, {y})")?;
+            Self::BadPosition { agent, clock, position, fault } => {
+                write!(f, "agent {agent} cannot stand {}", Place(position, fault))?;
                 if let Some(clock) = clock {
                     write!(f, " after step {clock}")?;
                 }
@@ -264,8 +264,8 @@ impl fmt::Display for Error {
                  most {limit}, which is the reach of agent {parent} less what the newcomer's reach \
                  has over the speed of agent {parent}; otherwise let it join by itself"
             ),
-            Self::BadPlace { position: [x, y], fault } => {
-                write!(f, "nobody can stand at ({x}, {y}): {fault}")
+            Self::BadPlace { position, fault } => {
+                write!(f, "nobody can stand {}: {fault}", Place(position, fault))
             }
             Self::BadFootprint { agent, what, value, demand } => {
                 write!(f, "the {what} of agent {agent} is {value}, it must be {demand}")
@@ -304,6 +304,19 @@ impl fmt::Display for Error {
             ),
             Self::TooMany { what, limit } => write!(f, "too many {what}: at most {limit} fit"),
             Self::Invariant { what } => write!(f, "{what}; this is a bug of Headway"),
+        }
+    }
+}
+
+/// A position that cannot be used, in words.
+struct Place<'a>(&'a [f64; 2], &'a PositionFault);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [x, y] = self.0;
+        match self.1 {
+            PositionFault::NoNode(_) => write!(f, "on node {x}"),
+            _ => write!(f, "at ({x}, {y})"),
         }
     }
 }

@@ -16,11 +16,9 @@ use core::ops::ControlFlow;
 
 use crate::error::Error;
 use crate::ids::{AgentId, Step};
-use crate::index::Index;
+use crate::index::{Index, NONE};
 use crate::metric::Space;
 use crate::rule::Footprint;
-
-const NONE: u32 = u32::MAX;
 
 /// The end of a version that still holds.
 const OPEN: Step = Step::MAX;
@@ -54,7 +52,7 @@ struct Known {
 #[derive(Clone, Debug)]
 pub struct History<S: Space> {
     /// A version's slot is its id here.
-    index: Index<S>,
+    index: S::Index,
     versions: Vec<Version>,
     free: Vec<u32>,
     agents: Vec<Known>,
@@ -71,10 +69,9 @@ impl<S: Space> History<S> {
     ///
     /// # Errors
     /// `BadPosition`, `TooMany`.
-    pub fn new(space: S, positions: &[[S::Coord; 2]], radius: f64) -> Result<Self, Error> {
-        let log2_cell = Index::<S>::log2_cell(core::iter::once(radius));
+    pub fn new(space: S, positions: &[S::Position], radius: f64) -> Result<Self, Error> {
         let mut history = Self {
-            index: Index::new(space, log2_cell),
+            index: S::Index::new(space, core::iter::once(radius)),
             versions: Vec::with_capacity(positions.len()),
             free: Vec::new(),
             agents: Vec::with_capacity(positions.len()),
@@ -92,7 +89,7 @@ impl<S: Space> History<S> {
     ///
     /// # Errors
     /// `BadPosition`, `Forgotten`, `TooMany`; then nothing has changed.
-    pub fn add(&mut self, position: [S::Coord; 2], step: Step) -> Result<AgentId, Error> {
+    pub fn add(&mut self, position: S::Position, step: Step) -> Result<AgentId, Error> {
         let id = AgentId(self.agents.len() as u32);
         self.check_step(step)?;
         self.check_position(id, None, position)?;
@@ -115,7 +112,7 @@ impl<S: Space> History<S> {
         &mut self,
         ids: &[AgentId],
         steps: &[Step],
-        positions: &[[S::Coord; 2]],
+        positions: &[S::Position],
     ) -> Result<(), Error> {
         assert_eq!(ids.len(), positions.len(), "Condition failed: one position for each agent");
         self.check_ends(ids, steps)?;
@@ -178,7 +175,7 @@ impl<S: Space> History<S> {
     /// `BadPosition`, `Forgotten`.
     pub fn near(
         &self,
-        position: [S::Coord; 2],
+        position: S::Position,
         step: Step,
         radius: f64,
         found: &mut Vec<AgentId>,
@@ -187,14 +184,14 @@ impl<S: Space> History<S> {
         self.index
             .space()
             .check(position)
-            .map_err(|fault| Error::BadPlace { position: position.map(S::real), fault })?;
+            .map_err(|fault| Error::BadPlace { position: S::real(position), fault })?;
         self.find(position, step, radius, NONE, found);
         Ok(())
     }
 
     fn find(
         &self,
-        position: [S::Coord; 2],
+        position: S::Position,
         step: Step,
         radius: f64,
         except: u32,
@@ -205,14 +202,12 @@ impl<S: Space> History<S> {
             0,
             position,
             |from, _| (from <= step).then_some(radius),
-            |slot, entry| {
-                if entry.clock <= step
-                    && self.index.space().distance(position, entry.position) <= radius
-                {
-                    let Version { agent, until, .. } = self.versions[slot.index()];
-                    if step < until && agent != except {
-                        found.push(AgentId(agent));
-                    }
+            |_, entry| (entry.clock <= step).then_some(radius),
+            |slot, _, distance| {
+                let Version { agent, until, .. } = self.versions[slot.index()];
+                // The index leans on a plane, this does not.
+                if distance <= radius && step < until && agent != except {
+                    found.push(AgentId(agent));
                 }
                 ControlFlow::Continue(())
             },
@@ -224,7 +219,7 @@ impl<S: Space> History<S> {
     ///
     /// # Errors
     /// `UnknownAgent`, `Forgotten`, `NotYetThere`, `Gone`.
-    pub fn position(&self, agent: AgentId, step: Step) -> Result<[S::Coord; 2], Error> {
+    pub fn position(&self, agent: AgentId, step: Step) -> Result<S::Position, Error> {
         Ok(self.index.entry(AgentId(self.version_at(agent, step)?)).position)
     }
 
@@ -270,7 +265,7 @@ impl<S: Space> History<S> {
     }
 
     /// Opens a version of an agent.
-    fn begin(&mut self, agent: AgentId, position: [S::Coord; 2], from: Step) {
+    fn begin(&mut self, agent: AgentId, position: S::Position, from: Step) {
         let older = self.agents[agent.index()].latest;
         let version = Version { agent: agent.0, until: OPEN, older, newer: NONE };
         let slot = if let Some(slot) = self.free.pop() {
@@ -335,9 +330,9 @@ impl<S: Space> History<S> {
         &self,
         agent: AgentId,
         clock: Option<Step>,
-        position: [S::Coord; 2],
+        position: S::Position,
     ) -> Result<(), Error> {
-        let position_as_given = position.map(S::real);
+        let position_as_given = S::real(position);
         self.index.space().check(position).map_err(|fault| Error::BadPosition {
             agent,
             clock,

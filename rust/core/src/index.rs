@@ -1,484 +1,95 @@
-//! Where and when everybody is: a quadtree over positions in which every node also knows the
-//! smallest clock below it.
+//! Where and when everybody is, searchable by both: what every index offers. Each kind of space
+//! has one of its own ([`crate::quadtree`], [`crate::graph`]).
 //!
 //! The search for a blocker needs both: somebody near matters if one step behind, somebody far
-//! only if far behind. A node whose nearest point is beyond the bound that its *smallest clock*
-//! allows holds no blocker, so one search copes with a crowd at the frontier and with a lone
-//! straggler hundreds of steps behind, without a radius to guess.
-//!
-//! Nodes are aligned squares of `1 << level` cells; a leaf is one cell and lists its agents. Agents
-//! whose footprints are alike share a *layer*, and each world has a root in each layer, which grows
-//! upward when somebody stands outside it. Every order a caller can see is fixed: layers by age,
-//! children by index, agents by insertion into their leaf.
+//! only if far behind. So a search goes as far as the *smallest clock* of those yet unseen allows,
+//! and copes with a crowd at the frontier as with a lone straggler hundreds of steps behind,
+//! without a radius to guess.
 
-use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
+use core::fmt::Debug;
 use core::ops::ControlFlow;
 
 use crate::ids::{AgentId, Step, World};
 use crate::metric::Space;
 use crate::rule::Footprint;
 
-const NONE: u32 = u32::MAX;
-
-/// Added to cell numbers so that they are positive; its alternating bits keep small neighbourhoods
-/// of the origin inside small nodes.
-const CELL_OFFSET: i64 = 0x2AAA_AAAA_AAAA_AAAA;
-
-/// Deepest level: nodes of `1 << 62` cells hold every cell a position can have.
-const LEVEL_MAX: u8 = 62;
+/// No agent, no node.
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// Where one agent is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry<C> {
-    pub(crate) position: [C; 2],
-    pub(crate) clock: Step,
-    pub(crate) world: World,
-    layer: u32,
-    leaf: u32,
-    next: u32,
-    previous: u32,
+pub struct Entry<P> {
+    /// Its place.
+    pub position: P,
+    /// Its clock.
+    pub clock: Step,
+    /// Its world.
+    pub world: World,
+    pub(crate) layer: u32,
+    /// The list it is on, `NONE` once it has left.
+    pub(crate) leaf: u32,
+    pub(crate) next: u32,
+    pub(crate) previous: u32,
 }
 
-impl<C> Entry<C> {
+impl<P> Entry<P> {
     /// False once the agent has left.
     pub(crate) const fn is_present(&self) -> bool {
         self.leaf != NONE
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Node {
-    /// Cell of the lower corner, aligned to `1 << level`.
-    origin: [i64; 2],
-    /// Empty slots are `NONE`; a leaf uses none of them.
-    children: [u32; 4],
-    parent: u32,
-    /// Leaf: head of the list of agents. Free node: the next free one.
-    first: u32,
-    /// Smallest clock of the agents below.
-    clock_min: Step,
-    level: u8,
-}
-
-impl Node {
-    fn holds(&self, cell: [i64; 2]) -> bool {
-        (cell[0] ^ self.origin[0]) >> self.level == 0
-            && (cell[1] ^ self.origin[1]) >> self.level == 0
-    }
-
-    /// Which child of this node holds the cell.
-    fn slot(&self, cell: [i64; 2]) -> usize {
-        let bit = self.level - 1;
-        ((cell[0] >> bit & 1) | (cell[1] >> bit & 1) << 1) as usize
-    }
-}
-
-/// The agents whose reach and speed are alike, within a factor of two. A search prunes by the
-/// widest footprint of a layer, so a few cars among walkers do not widen it for the walkers.
-#[derive(Clone, Debug)]
-struct Layer {
-    scale: [i32; 2],
-    widest: Footprint,
-    /// Of each world.
-    roots: Vec<u32>,
-}
-
-/// More kinds of footprint than this share the last layer.
-const LAYERS_MAX: usize = 8;
-
 /// The positions and clocks of all agents, searchable by both.
-#[derive(Clone, Debug)]
-pub(crate) struct Index<S: Space> {
-    space: S,
-    log2_cell: i32,
-    entries: Vec<Entry<S::Coord>>,
-    nodes: Vec<Node>,
-    free: u32,
-    layers: Vec<Layer>,
-}
+pub trait Index<S: Space>: Clone + Debug {
+    /// An empty index for typical searches of these radii.
+    fn new(space: S, radii: impl Iterator<Item = f64>) -> Self;
 
-impl<S: Space> Index<S> {
-    /// An empty index with cells of side `1 << log2_cell`.
-    pub(crate) fn new(space: S, log2_cell: i32) -> Self {
-        Self {
-            space,
-            log2_cell,
-            entries: Vec::new(),
-            nodes: Vec::new(),
-            free: NONE,
-            layers: Vec::new(),
-        }
-    }
-
-    /// The cell size for typical searches of these radii: their mean, rounded up to a power of two,
-    /// so that cell borders are exact.
-    pub(crate) fn log2_cell(radii: impl Iterator<Item = f64>) -> i32 {
-        let (mut sum, mut count) = (0.0, 0.0);
-        for radius in radii.filter(|radius| radius.is_finite()) {
-            sum += radius;
-            count += 1.0;
-        }
-        let typical = if count > 0.0 { sum / count } else { 1.0 };
-        let smallest = if S::SLACK == 0.0 { 0 } else { -20 };
-        (smallest..30).find(|&log2| libm::ldexp(1.0, log2) >= typical).unwrap_or(30)
-    }
-
-    pub(crate) fn space(&self) -> &S {
-        &self.space
-    }
+    /// The distances.
+    fn space(&self) -> &S;
 
     /// Number of agents ever inserted.
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
+    fn count(&self) -> usize;
 
-    pub(crate) fn entry(&self, agent: AgentId) -> &Entry<S::Coord> {
-        &self.entries[agent.index()]
-    }
+    /// What is known of an agent.
+    fn entry(&self, agent: AgentId) -> &Entry<S::Position>;
 
     /// Adds the next agent; its id is the number of agents before it.
-    pub(crate) fn insert(
+    fn insert(
         &mut self,
-        position: [S::Coord; 2],
+        position: S::Position,
         clock: Step,
         world: World,
         footprint: &Footprint,
-    ) -> AgentId {
-        let agent = AgentId(self.entries.len() as u32);
-        let layer = self.layer_of(footprint);
-        let (leaf, next, previous) = (NONE, NONE, NONE);
-        self.entries.push(Entry { position, clock, world, layer, leaf, next, previous });
-        let cell = self.cell_of(position);
-        let root = self.grow_root(layer, world, cell);
-        self.attach(agent.0, cell, root);
-        agent
-    }
-
-    fn layer_of(&mut self, footprint: &Footprint) -> u32 {
-        let scale = [footprint.reach, footprint.speed].map(|x| libm::frexp(x).1);
-        let found = self.layers.iter().position(|layer| layer.scale == scale);
-        let at = found.unwrap_or(self.layers.len()).min(LAYERS_MAX - 1);
-        match self.layers.get_mut(at) {
-            Some(layer) => layer.widest = layer.widest.union(footprint),
-            None => self.layers.push(Layer { scale, widest: *footprint, roots: Vec::new() }),
-        }
-        at as u32
-    }
+    ) -> AgentId;
 
     /// Takes an agent out; its entry keeps the last position and clock.
-    pub(crate) fn remove(&mut self, agent: AgentId) {
-        let leaf = self.detach(agent.0);
-        let Entry { layer, world, .. } = self.entries[agent.index()];
-        self.entries[agent.index()].leaf = NONE;
-        self.prune(leaf, layer, world);
-    }
+    fn remove(&mut self, agent: AgentId);
 
     /// Puts an agent that was taken out back in, at a place and clock of its own.
-    pub(crate) fn put_back(&mut self, agent: AgentId, position: [S::Coord; 2], clock: Step) {
-        let cell = self.cell_of(position);
-        let entry = &mut self.entries[agent.index()];
-        (entry.position, entry.clock) = (position, clock);
-        let Entry { layer, world, .. } = *entry;
-        let root = self.grow_root(layer, world, cell);
-        self.attach(agent.0, cell, root);
-    }
+    fn put_back(&mut self, agent: AgentId, position: S::Position, clock: Step);
 
     /// Puts an agent at a new place and clock.
-    pub(crate) fn advance(&mut self, agent: AgentId, position: [S::Coord; 2], clock: Step) {
-        let cell = self.cell_of(position);
-        let Entry { leaf, world, layer, clock: before, .. } = self.entries[agent.index()];
-        if self.nodes[leaf as usize].origin == cell {
-            let entry = &mut self.entries[agent.index()];
-            entry.position = position;
-            entry.clock = clock;
-            if self.nodes[leaf as usize].clock_min == before {
-                self.refresh(leaf);
-            }
-            return;
-        }
-        self.detach(agent.0);
-        let entry = &mut self.entries[agent.index()];
-        entry.position = position;
-        entry.clock = clock;
-        // Neighbouring cells mostly share a low ancestor: go up only as far as needed.
-        let mut node = leaf;
-        while node != NONE && !self.nodes[node as usize].holds(cell) {
-            node = self.nodes[node as usize].parent;
-        }
-        if node == NONE {
-            node = self.grow_root(layer, world, cell);
-        }
-        self.attach(agent.0, cell, node);
-        self.prune(leaf, layer, world);
-    }
+    fn advance(&mut self, agent: AgentId, position: S::Position, clock: Step);
 
-    /// Visits agents of `world` that may matter to somebody at `position`, until told to stop.
+    /// Shows agents of `world` that matter to somebody at `position`, each with its bound and its
+    /// distance, until told to stop.
     ///
-    /// `bound(c)` is the distance within which an agent with clock `c` matters, `None` where it
-    /// does not at all; it must not grow with `c`. Nodes are passed over by their smallest
-    /// clock; the agents of the leaves that remain are shown unfiltered. Children with smaller
-    /// clocks come first, so that a search for one blocker meets the one farthest behind early.
-    pub(crate) fn search(
+    /// `matters(id, entry)` is the distance within which this agent matters, `None` where it does
+    /// not at all. `bound(c, f)` is no smaller for any agent of clock `c` or more and a footprint
+    /// within `f`; it must not grow with `c`.
+    fn search(
         &self,
         world: World,
-        position: [S::Coord; 2],
+        position: S::Position,
         bound: impl Fn(Step, &Footprint) -> Option<f64>,
-        mut visit: impl FnMut(AgentId, &Entry<S::Coord>) -> ControlFlow<()>,
-    ) {
-        let mut stack = [NONE; 4 * LEVEL_MAX as usize];
-        for layer in &self.layers {
-            let Some(&root) = layer.roots.get(world as usize).filter(|root| **root != NONE) else {
-                continue;
-            };
-            stack[0] = root;
-            let bound = |clock| bound(clock, &layer.widest);
-            if self.search_below(&mut stack, position, bound, &mut visit).is_break() {
-                return;
-            }
-        }
-    }
+        matters: impl Fn(AgentId, &Entry<S::Position>) -> Option<f64>,
+        visit: impl FnMut(AgentId, f64, f64) -> ControlFlow<()>,
+    );
 
-    fn search_below(
-        &self,
-        stack: &mut [u32],
-        position: [S::Coord; 2],
-        bound: impl Fn(Step) -> Option<f64>,
-        mut visit: impl FnMut(AgentId, &Entry<S::Coord>) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        let mut top = 1;
-        while top > 0 {
-            top -= 1;
-            let node = &self.nodes[stack[top] as usize];
-            if node.level == 0 {
-                let mut at = node.first;
-                while at != NONE {
-                    let entry = &self.entries[at as usize];
-                    visit(AgentId(at), entry)?;
-                    at = entry.next;
-                }
-                continue;
-            }
-            let below = top;
-            for child in node.children {
-                if child == NONE || !self.may_matter(&self.nodes[child as usize], position, &bound)
-                {
-                    continue;
-                }
-                // Insertion by clock, the smallest on top; of equals the lower slot on top.
-                let clock = self.nodes[child as usize].clock_min;
-                let mut i = top;
-                while i > below && self.nodes[stack[i - 1] as usize].clock_min <= clock {
-                    stack[i] = stack[i - 1];
-                    i -= 1;
-                }
-                stack[i] = child;
-                top += 1;
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn may_matter(
-        &self,
-        node: &Node,
-        position: [S::Coord; 2],
-        bound: &impl Fn(Step) -> Option<f64>,
-    ) -> bool {
-        bound(node.clock_min).is_some_and(|bound| {
-            let lo = [node.origin[0] - CELL_OFFSET, node.origin[1] - CELL_OFFSET];
-            let side = 1_i64 << node.level;
-            self.space.box_within(position, lo, [lo[0] + side, lo[1] + side], self.log2_cell, bound)
-        })
-    }
-
-    fn cell_of(&self, p: [S::Coord; 2]) -> [i64; 2] {
-        [S::cell(p[0], self.log2_cell) + CELL_OFFSET, S::cell(p[1], self.log2_cell) + CELL_OFFSET]
-    }
-
-    fn new_node(&mut self, cell: [i64; 2], level: u8, parent: u32) -> u32 {
-        let node = Node {
-            origin: [cell[0] >> level << level, cell[1] >> level << level],
-            children: [NONE; 4],
-            parent,
-            first: NONE,
-            clock_min: Step::MAX,
-            level,
-        };
-        if self.free == NONE {
-            self.nodes.push(node);
-            self.nodes.len() as u32 - 1
-        } else {
-            let at = self.free;
-            self.free = self.nodes[at as usize].first;
-            self.nodes[at as usize] = node;
-            at
-        }
-    }
-
-    /// Makes sure that the world has a root that holds the cell, and returns it.
-    fn grow_root(&mut self, layer: u32, world: World, cell: [i64; 2]) -> u32 {
-        let roots = &mut self.layers[layer as usize].roots;
-        if roots.len() <= world as usize {
-            roots.resize(world as usize + 1, NONE);
-        }
-        let mut root = roots[world as usize];
-        if root == NONE {
-            root = self.new_node(cell, 0, NONE);
-        }
-        while !self.nodes[root as usize].holds(cell) {
-            let node = self.nodes[root as usize];
-            let above = self.new_node(node.origin, node.level + 1, NONE);
-            let slot = self.nodes[above as usize].slot(node.origin);
-            self.nodes[above as usize].children[slot] = root;
-            self.nodes[above as usize].clock_min = node.clock_min;
-            self.nodes[root as usize].parent = above;
-            root = above;
-        }
-        self.layers[layer as usize].roots[world as usize] = root;
-        root
-    }
-
-    /// Lists an agent in the leaf of its cell, below `node`, which holds the cell.
-    fn attach(&mut self, agent: u32, cell: [i64; 2], mut node: u32) {
-        while self.nodes[node as usize].level > 0 {
-            let Node { level, children, .. } = self.nodes[node as usize];
-            let slot = self.nodes[node as usize].slot(cell);
-            let mut child = children[slot];
-            if child == NONE {
-                child = self.new_node(cell, level - 1, node);
-                self.nodes[node as usize].children[slot] = child;
-            }
-            node = child;
-        }
-        let head = self.nodes[node as usize].first;
-        let entry = &mut self.entries[agent as usize];
-        (entry.leaf, entry.next, entry.previous) = (node, head, NONE);
-        let clock = entry.clock;
-        if head != NONE {
-            self.entries[head as usize].previous = agent;
-        }
-        self.nodes[node as usize].first = agent;
-        while node != NONE && self.nodes[node as usize].clock_min > clock {
-            self.nodes[node as usize].clock_min = clock;
-            node = self.nodes[node as usize].parent;
-        }
-    }
-
-    /// Takes an agent off its leaf's list and returns the leaf, whose clock is not yet corrected.
-    fn detach(&mut self, agent: u32) -> u32 {
-        let Entry { leaf, next, previous, .. } = self.entries[agent as usize];
-        if previous == NONE {
-            self.nodes[leaf as usize].first = next;
-        } else {
-            self.entries[previous as usize].next = next;
-        }
-        if next != NONE {
-            self.entries[next as usize].previous = previous;
-        }
-        leaf
-    }
-
-    /// Corrects the smallest clocks from `node` upward, as far as they change.
-    fn refresh(&mut self, mut node: u32) {
-        while node != NONE {
-            let clock = self.clock_min_of(node);
-            if self.nodes[node as usize].clock_min == clock {
-                return;
-            }
-            self.nodes[node as usize].clock_min = clock;
-            node = self.nodes[node as usize].parent;
-        }
-    }
-
-    /// Gives back the node and its ancestors, which are of this layer and world, where they have
-    /// become empty, then corrects clocks.
-    fn prune(&mut self, mut node: u32, layer: u32, world: World) {
-        while node != NONE {
-            let Node { first, children, parent, level, .. } = self.nodes[node as usize];
-            let empty = if level == 0 { first == NONE } else { children == [NONE; 4] };
-            if !empty {
-                break;
-            }
-            if parent == NONE {
-                self.layers[layer as usize].roots[world as usize] = NONE;
-            } else {
-                for child in &mut self.nodes[parent as usize].children {
-                    if *child == node {
-                        *child = NONE;
-                    }
-                }
-            }
-            self.nodes[node as usize].first = self.free;
-            self.free = node;
-            node = parent;
-        }
-        self.refresh(node);
-    }
-
-    fn clock_min_of(&self, node: u32) -> Step {
-        let node = &self.nodes[node as usize];
-        let mut clock = Step::MAX;
-        if node.level > 0 {
-            for child in node.children {
-                if child != NONE {
-                    clock = clock.min(self.nodes[child as usize].clock_min);
-                }
-            }
-        } else {
-            let mut at = node.first;
-            while at != NONE {
-                clock = clock.min(self.entries[at as usize].clock);
-                at = self.entries[at as usize].next;
-            }
-        }
-        clock
-    }
-
-    /// Re-derives every link, cell and smallest clock; the first disagreement is the error.
-    pub(crate) fn validate(&self) -> Result<(), String> {
-        let mut listed = 0;
-        let roots = self.layers.iter().flat_map(|layer| &layer.roots);
-        for &root in roots.filter(|root| **root != NONE) {
-            if self.nodes[root as usize].parent != NONE {
-                return Err(format!("root {root} of the index has a parent"));
-            }
-            listed += self.validate_below(root)?;
-        }
-        let present = self.entries.iter().filter(|entry| entry.is_present()).count();
-        if listed == present {
-            Ok(())
-        } else {
-            Err(format!("the index lists {listed} agents, {present} are present"))
-        }
-    }
-
-    fn validate_below(&self, at: u32) -> Result<usize, String> {
-        let node = &self.nodes[at as usize];
-        if node.clock_min != self.clock_min_of(at) {
-            return Err(format!("node {at} of the index has a wrong smallest clock"));
-        }
-        let mut listed = 0;
-        for (slot, &child) in node.children.iter().enumerate().filter(|(_, c)| **c != NONE) {
-            let below = &self.nodes[child as usize];
-            if below.parent != at
-                || below.level + 1 != node.level
-                || node.slot(below.origin) != slot
-            {
-                return Err(format!("node {child} of the index hangs in the wrong place"));
-            }
-            listed += self.validate_below(child)?;
-        }
-        let mut agent = node.first;
-        while node.level == 0 && agent != NONE {
-            let entry = &self.entries[agent as usize];
-            if entry.leaf != at || self.cell_of(entry.position) != node.origin {
-                return Err(format!("agent {agent} is listed in the wrong cell of the index"));
-            }
-            listed += 1;
-            agent = entry.next;
-        }
-        Ok(listed)
-    }
+    /// Re-derives every stored fact.
+    ///
+    /// # Errors
+    /// The first disagreement.
+    fn validate(&self) -> Result<(), String>;
 }

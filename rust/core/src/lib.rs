@@ -12,7 +12,9 @@
 //! |---|---|
 //! | [`rule`] | **the rule**: who may start while others are behind, and why that is safe |
 //! | [`metric`] | positions and distances |
-//! | `index` | where and when everybody is, searchable by both |
+//! | `index` | where and when everybody is, searchable by both: what an index offers |
+//! | `quadtree` | the index of grids and planes |
+//! | `graph` | places that are nodes, distances that are hops, and their index |
 //! | `waits` | who waits for whom, until when |
 //! | [`Scheduler`] | applies the rule to every start, finish, join and leave |
 //! | `membership` | joining and leaving |
@@ -54,11 +56,13 @@ mod checks;
 mod cluster;
 mod error;
 mod frontier;
+mod graph;
 mod history;
 mod ids;
 mod index;
 mod membership;
 pub mod metric;
+mod quadtree;
 pub mod rule;
 mod scheduler;
 mod story;
@@ -66,6 +70,7 @@ mod validate;
 mod waits;
 
 pub use error::Error;
+pub use graph::{Graph, GraphFault};
 pub use history::History;
 pub use ids::{AgentId, Step, World};
 pub use metric::{Grid, Metric, Plane, PositionFault, Space};

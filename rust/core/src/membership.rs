@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use crate::error::Error;
 use crate::ids::{AgentId, Step};
-use crate::index::Entry;
+use crate::index::{Entry, Index};
 use crate::metric::Space;
 use crate::rule::{self, Footprint, Rule};
 use crate::scheduler::{Agent, NewAgent, Scheduler, Status};
@@ -22,7 +22,7 @@ impl<S: Space> Scheduler<S> {
     ///
     /// # Errors
     /// `BadPosition`, `BadFootprint`, `TooMany`.
-    pub fn earliest_join(&self, newcomer: &NewAgent<S::Coord>) -> Result<Step, Error> {
+    pub fn earliest_join(&self, newcomer: &NewAgent<S::Position>) -> Result<Step, Error> {
         self.check_new(AgentId(self.agents.len() as u32), newcomer)?;
         let mut earliest = self.frontier.smallest();
         for id in (0..self.agents.len() as u32).map(AgentId) {
@@ -52,7 +52,7 @@ impl<S: Space> Scheduler<S> {
     /// `JoinsTooEarly`, `JoinsAhead`, `BadPosition`, `BadFootprint`, `TooMany`.
     pub fn add(
         &mut self,
-        newcomer: &NewAgent<S::Coord>,
+        newcomer: &NewAgent<S::Position>,
         at: Option<Step>,
         newly_ready: &mut Vec<AgentId>,
     ) -> Result<(AgentId, Step), Error> {
@@ -98,7 +98,7 @@ impl<S: Space> Scheduler<S> {
     pub fn spawn(
         &mut self,
         parent: AgentId,
-        position: [S::Coord; 2],
+        position: S::Position,
         footprint: Footprint,
     ) -> Result<AgentId, Error> {
         let status = self.check_present(parent)?;
@@ -139,7 +139,7 @@ impl<S: Space> Scheduler<S> {
     /// In a world changed in place a cluster that has not started can still take somebody in at its
     /// step, so being told does not count there. But all see at once whoever has joined, at
     /// whatever step, so it counts as having executed the step before while it is present.
-    fn told(&self, id: AgentId, newcomer: &NewAgent<S::Coord>) -> Option<(Step, Step)> {
+    fn told(&self, id: AgentId, newcomer: &NewAgent<S::Position>) -> Option<(Step, Step)> {
         let entry = self.index.entry(id);
         if entry.world != newcomer.world {
             return None;
@@ -154,7 +154,7 @@ impl<S: Space> Scheduler<S> {
         (first <= last).then_some((first, last))
     }
 
-    fn joins_too_close(&self, id: AgentId, newcomer: &NewAgent<S::Coord>, step: Step) -> bool {
+    fn joins_too_close(&self, id: AgentId, newcomer: &NewAgent<S::Position>, step: Step) -> bool {
         let entry = self.index.entry(id);
         if entry.world != newcomer.world {
             return false;
@@ -166,7 +166,8 @@ impl<S: Space> Scheduler<S> {
         let told = self.told(id, newcomer);
         rule::joining_bound(self.rule, footprint, &newcomer.footprint, entry.clock, told, step)
             .is_some_and(|bound| {
-                self.index.space().within(entry.position, newcomer.position, bound)
+                // From the newcomer, so that on a graph one walk answers for everybody.
+                self.index.space().within(newcomer.position, entry.position, bound)
             })
     }
 
@@ -200,7 +201,7 @@ impl<S: Space> Scheduler<S> {
         Ok(())
     }
 
-    pub(crate) fn insert(&mut self, agent: &NewAgent<S::Coord>, clock: Step) -> AgentId {
+    pub(crate) fn insert(&mut self, agent: &NewAgent<S::Position>, clock: Step) -> AgentId {
         let id = self.index.insert(agent.position, clock, agent.world, &agent.footprint);
         self.agents.push(Agent {
             footprint: agent.footprint,

@@ -1,11 +1,14 @@
 //! Positions and the distance between them: integer tiles ([`Grid`]) or real coordinates
-//! ([`Plane`]), each with an optional wrap-around.
+//! ([`Plane`]), each with an optional wrap-around. Graphs are in [`crate::Graph`].
 //!
 //! On a grid every comparison is exact: distances are whole numbers, and Euclidean ones are
 //! compared as squares. On a plane a comparison leans to the safe side by [`Plane::SLACK`], so that
 //! rounding can make somebody wait who need not, but never let somebody go who must not.
 
 use core::fmt::{self, Debug};
+
+use crate::index::Index;
+use crate::quadtree::Quadtree;
 
 /// How the gaps on the two axes make a distance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub enum PositionFault {
     TooFar(f64),
     /// A coordinate lies outside `0 <= x < size` of a world whose borders are joined.
     OutsideWrap(f64),
+    /// A number that no node of the graph has; it has this many.
+    NoNode(u32),
 }
 
 impl fmt::Display for PositionFault {
@@ -39,14 +44,19 @@ impl fmt::Display for PositionFault {
                 "the world wraps around at {size}, so the coordinate must be at least 0 and below \
                  {size}"
             ),
+            Self::NoNode(nodes) => write!(f, "the graph has {nodes} nodes, numbered from 0"),
         }
     }
 }
 
-/// A plane of positions with a distance.
-pub trait Space {
-    /// One coordinate.
-    type Coord: Copy + Debug + PartialEq + PartialOrd;
+/// Positions with a distance.
+pub trait Space: Clone + Debug {
+    /// A place.
+    type Position: Copy + Debug + PartialEq;
+
+    /// Finds agents by place and clock.
+    #[doc(hidden)]
+    type Index: Index<Self>;
 
     /// Relative rounding error of a distance; 0 where distances are exact.
     const SLACK: f64;
@@ -55,25 +65,28 @@ pub trait Space {
     ///
     /// # Errors
     /// The first fault found.
-    fn check(&self, p: [Self::Coord; 2]) -> Result<(), PositionFault>;
+    fn check(&self, p: Self::Position) -> Result<(), PositionFault>;
 
-    /// The coordinate as a real number, for messages.
-    fn real(x: Self::Coord) -> f64;
+    /// The position as real numbers, for messages.
+    fn real(p: Self::Position) -> [f64; 2];
 
     /// The distance of two positions.
-    fn distance(&self, p: [Self::Coord; 2], q: [Self::Coord; 2]) -> f64;
+    fn distance(&self, p: Self::Position, q: Self::Position) -> f64;
 
     /// Whether two positions are at most `bound` apart, in doubt yes.
-    fn within(&self, p: [Self::Coord; 2], q: [Self::Coord; 2], bound: f64) -> bool;
+    fn within(&self, p: Self::Position, q: Self::Position, bound: f64) -> bool;
+}
 
-    /// The cell of side `1 << log2_cell` that holds `x`, counted from the origin.
-    fn cell(x: Self::Coord, log2_cell: i32) -> i64;
+/// A space on two axes, cut into square cells.
+pub trait Cells: Space {
+    /// The cell of side `1 << log2_cell` that holds `p`, counted from the origin.
+    fn cell(p: Self::Position, log2_cell: i32) -> [i64; 2];
 
     /// Whether any position with cells in `lo..hi` (each axis, in units of `1 << log2_cell`) may
     /// be within `bound` of `p`.
     fn box_within(
         &self,
-        p: [Self::Coord; 2],
+        p: Self::Position,
         lo: [i64; 2],
         hi: [i64; 2],
         log2_cell: i32,
@@ -144,7 +157,8 @@ impl Grid {
 }
 
 impl Space for Grid {
-    type Coord = i32;
+    type Position = [i32; 2];
+    type Index = Quadtree<Self>;
     const SLACK: f64 = 0.0;
 
     fn check(&self, p: [i32; 2]) -> Result<(), PositionFault> {
@@ -161,8 +175,8 @@ impl Space for Grid {
         Ok(())
     }
 
-    fn real(x: i32) -> f64 {
-        f64::from(x)
+    fn real(p: [i32; 2]) -> [f64; 2] {
+        p.map(f64::from)
     }
 
     fn distance(&self, p: [i32; 2], q: [i32; 2]) -> f64 {
@@ -183,9 +197,11 @@ impl Space for Grid {
     fn within(&self, p: [i32; 2], q: [i32; 2], bound: f64) -> bool {
         self.gaps_within(self.gap(0, p[0], q[0]), self.gap(1, p[1], q[1]), bound)
     }
+}
 
-    fn cell(x: i32, log2_cell: i32) -> i64 {
-        i64::from(x) >> log2_cell
+impl Cells for Grid {
+    fn cell(p: [i32; 2], log2_cell: i32) -> [i64; 2] {
+        p.map(|x| i64::from(x) >> log2_cell)
     }
 
     fn box_within(
@@ -243,7 +259,8 @@ impl Plane {
 }
 
 impl Space for Plane {
-    type Coord = f64;
+    type Position = [f64; 2];
+    type Index = Quadtree<Self>;
     const SLACK: f64 = 1e-7;
 
     fn check(&self, p: [f64; 2]) -> Result<(), PositionFault> {
@@ -263,8 +280,8 @@ impl Space for Plane {
         Ok(())
     }
 
-    fn real(x: f64) -> f64 {
-        x
+    fn real(p: [f64; 2]) -> [f64; 2] {
+        p
     }
 
     fn distance(&self, p: [f64; 2], q: [f64; 2]) -> f64 {
@@ -274,9 +291,11 @@ impl Space for Plane {
     fn within(&self, p: [f64; 2], q: [f64; 2], bound: f64) -> bool {
         self.distance(p, q) <= Self::leaning(bound)
     }
+}
 
-    fn cell(x: f64, log2_cell: i32) -> i64 {
-        libm::floor(libm::ldexp(x, -log2_cell)) as i64
+impl Cells for Plane {
+    fn cell(p: [f64; 2], log2_cell: i32) -> [i64; 2] {
+        p.map(|x| libm::floor(libm::ldexp(x, -log2_cell)) as i64)
     }
 
     fn box_within(

@@ -16,9 +16,9 @@ use crate::waits::Waits;
 
 /// Somebody about to join.
 #[derive(Clone, Copy, Debug)]
-pub struct NewAgent<C> {
+pub struct NewAgent<P> {
     /// Where.
-    pub position: [C; 2],
+    pub position: P,
     /// How far it reads, writes and moves in one step.
     pub footprint: Footprint,
     /// In which world.
@@ -62,7 +62,7 @@ pub(crate) struct Agent {
 #[derive(Clone, Debug)]
 pub struct Scheduler<S: Space> {
     pub(crate) rule: Rule,
-    pub(crate) index: Index<S>,
+    pub(crate) index: S::Index,
     pub(crate) agents: Vec<Agent>,
     pub(crate) waits: Waits,
     pub(crate) ready: Vec<AgentId>,
@@ -85,7 +85,7 @@ impl<S: Space> Scheduler<S> {
     pub fn new(
         space: S,
         rule: Rule,
-        agents: &[NewAgent<S::Coord>],
+        agents: &[NewAgent<S::Position>],
         story_capacity: usize,
     ) -> Result<Self, Error> {
         let widest = agents.iter().map(|agent| agent.footprint).reduce(|a, b| a.union(&b));
@@ -94,7 +94,7 @@ impl<S: Space> Scheduler<S> {
         let bounds = agents.iter().map(|a| rule::conservative_bound(&a.footprint, &a.footprint, 1));
         let mut scheduler = Self {
             rule,
-            index: Index::new(space, Index::<S>::log2_cell(bounds)),
+            index: S::Index::new(space, bounds),
             agents: Vec::with_capacity(agents.len()),
             waits: Waits::default(),
             ready: Vec::new(),
@@ -153,7 +153,7 @@ impl<S: Space> Scheduler<S> {
     pub fn finish(
         &mut self,
         ids: &[AgentId],
-        positions: &[[S::Coord; 2]],
+        positions: &[S::Position],
         newly_ready: &mut Vec<AgentId>,
     ) -> Result<(), Error> {
         assert_eq!(ids.len(), positions.len(), "Condition failed: one position for each agent");
@@ -190,7 +190,7 @@ impl<S: Space> Scheduler<S> {
     pub fn blockers(&self, id: AgentId) -> Result<Vec<AgentId>, Error> {
         self.check_present(id)?;
         let mut blockers = Vec::new();
-        self.each_blocker(id, |blocker, _| {
+        self.each_blocker(id, |blocker, _, _| {
             blockers.push(blocker);
             ControlFlow::Continue(())
         });
@@ -230,7 +230,7 @@ impl<S: Space> Scheduler<S> {
     ///
     /// # Errors
     /// `UnknownAgent`.
-    pub fn position(&self, id: AgentId) -> Result<[S::Coord; 2], Error> {
+    pub fn position(&self, id: AgentId) -> Result<S::Position, Error> {
         self.check_known(id)?;
         Ok(self.index.entry(id).position)
     }
@@ -280,8 +280,8 @@ impl<S: Space> Scheduler<S> {
         self.index.entry(id).clock
     }
 
-    /// Shows the blockers of an agent, each with its bound, until told to stop.
-    fn each_blocker(&self, id: AgentId, mut visit: impl FnMut(AgentId, f64) -> ControlFlow<()>) {
+    /// Shows the blockers of an agent, each with its bound and distance, until told to stop.
+    fn each_blocker(&self, id: AgentId, visit: impl FnMut(AgentId, f64, f64) -> ControlFlow<()>) {
         let me = *self.index.entry(id);
         let footprint = self.agents[id.index()].footprint;
         // The distance up to which an agent with clock `b` and this footprint blocks, if at all.
@@ -297,35 +297,27 @@ impl<S: Space> Scheduler<S> {
             me.position,
             |clock, widest| bound(widest, clock),
             |other, entry| {
-                if entry.clock >= me.clock {
-                    return ControlFlow::Continue(());
-                }
-                match bound(&self.agents[other.index()].footprint, entry.clock) {
-                    Some(bound)
-                        if self.index.space().within(me.position, entry.position, bound) =>
-                    {
-                        visit(other, bound)
-                    }
-                    _ => ControlFlow::Continue(()),
-                }
+                // Most are as far: they are passed over without a look at their footprint.
+                (entry.clock < me.clock)
+                    .then(|| bound(&self.agents[other.index()].footprint, entry.clock))?
             },
+            visit,
         );
     }
 
     /// Decides anew about an agent that is neither ready nor running.
     pub(crate) fn examine(&mut self, id: AgentId, newly_ready: &mut Vec<AgentId>) {
         let mut found = None;
-        self.each_blocker(id, |blocker, bound| {
-            found = Some((blocker, bound));
+        self.each_blocker(id, |blocker, bound, distance| {
+            found = Some((blocker, bound, distance));
             ControlFlow::Break(())
         });
-        let Some((witness, bound)) = found else {
+        let Some((witness, bound, distance)) = found else {
             self.unblock(id, newly_ready);
             return;
         };
         let clock = self.clock_of(id);
         let entry = self.index.entry(witness);
-        let distance = self.index.space().distance(self.index.entry(id).position, entry.position);
         let speed = match self.rule {
             Rule::Conservative => self.agents[witness.index()].footprint.speed,
             Rule::Compatibility => self.widest.speed,

@@ -5,6 +5,7 @@ use alloc::string::String;
 
 use crate::error::Error;
 use crate::ids::AgentId;
+use crate::index::Index;
 use crate::metric::Space;
 use crate::rule::Rule;
 use crate::scheduler::{Scheduler, Status};
@@ -28,7 +29,7 @@ impl<S: Space> Scheduler<S> {
     fn validate_frontier(&self) -> Result<(), String> {
         let mut present = 0;
         let mut smallest = None;
-        for i in 0..self.index.len() {
+        for i in 0..self.index.count() {
             let entry = self.index.entry(AgentId(i as u32));
             if entry.is_present() {
                 present += 1;

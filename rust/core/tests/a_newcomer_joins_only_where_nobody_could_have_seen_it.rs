@@ -14,7 +14,7 @@ fn footprint(random: &mut Random) -> Footprint {
     Footprint { sight, reach: speed + more, speed }
 }
 
-fn newcomer(random: &mut Random) -> NewAgent<i32> {
+fn newcomer(random: &mut Random) -> NewAgent<[i32; 2]> {
     let position = [0; 2].map(|_: i32| random.between(-40, 40) as i32);
     NewAgent { position, footprint: footprint(random), world: 0 }
 }

@@ -42,7 +42,11 @@ fn town() -> Result<Scheduler<Grid>, Error> {
 
 type Call = fn(&mut Scheduler<Grid>, &mut Vec<AgentId>) -> Result<(), Error>;
 
-fn add(s: &mut Scheduler<Grid>, newly: &mut Vec<AgentId>, new: NewAgent<i32>) -> Result<(), Error> {
+fn add(
+    s: &mut Scheduler<Grid>,
+    newly: &mut Vec<AgentId>,
+    new: NewAgent<[i32; 2]>,
+) -> Result<(), Error> {
     s.add(&new, None, newly).map(|_| ())
 }
 

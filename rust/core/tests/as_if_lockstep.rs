@@ -12,7 +12,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::{METRICS, Random, Twin, TwinAgent, distance};
-use headway_core::{AgentId, Footprint, Grid, Metric, NewAgent, Rule, Scheduler};
+use headway_core::{AgentId, Footprint, Graph, Grid, Metric, NewAgent, Rule, Scheduler, Space};
 
 type Cell = (i64, i64);
 
@@ -54,6 +54,8 @@ struct Setting {
     seed: u64,
     metric: Metric,
     wrap: Option<i64>,
+    /// Cells are nodes, by their first coordinate, where there is a graph.
+    graph: Option<(Graph, Vec<Vec<f64>>)>,
     starts: Vec<State>,
     /// Generations that are brought about by others.
     generations: u32,
@@ -87,10 +89,23 @@ impl Setting {
             })
             .collect();
         let metric = METRICS[random.below(3) as usize];
-        Self { seed, metric, wrap, starts, generations: 0, too_far: 0.0, steps: 12 }
+        Self { seed, metric, wrap, graph: None, starts, generations: 0, too_far: 0.0, steps: 12 }
+    }
+
+    fn on_a_graph(seed: u64, uniform: bool) -> Self {
+        let mut random = Random(seed ^ 0xFEED);
+        let graph = common::random_graph(&mut random);
+        let mut setting = Self::new(seed, uniform);
+        for state in &mut setting.starts {
+            state.at = (random.below(graph.1.len() as u64) as i64, 0);
+        }
+        Self { graph: Some(graph), ..setting }
     }
 
     fn distance(&self, p: Cell, q: Cell) -> f64 {
+        if let Some((_, hops)) = &self.graph {
+            return hops[p.0 as usize][q.0 as usize];
+        }
         let real = |p: Cell| [p.0 as f64, p.1 as f64];
         distance(self.metric, self.wrap.map(|w| [w as f64; 2]), real(p), real(q))
     }
@@ -103,6 +118,11 @@ impl Setting {
     /// Some cell at most `radius` from `p`, chosen by `hash`.
     fn cell_near(&self, p: Cell, radius: f64, hash: u64) -> Cell {
         let mut random = Random(hash);
+        if let Some((_, hops)) = &self.graph {
+            let nodes = (0..hops.len()).map(|node| (node as i64, 0));
+            let near: Vec<_> = nodes.filter(|q| self.distance(p, *q) <= radius).collect();
+            return near.get(random.below(near.len().max(1) as u64) as usize).copied().unwrap_or(p);
+        }
         let r = radius as i64;
         for _ in 0..8 {
             let q = self.shifted(p, (random.between(-r, r), random.between(-r, r)));
@@ -165,20 +185,34 @@ impl Setting {
             child: fertile.then(|| self.child(own, hash ^ 3)),
         }
     }
+}
 
-    fn scheduler(&self, rule: Rule) -> Scheduler<Grid> {
-        let grid = Grid::new(self.metric, self.wrap.map(|w| [w as i32; 2])).unwrap();
-        let agents: Vec<_> = self.starts.iter().map(newcomer).collect();
-        Scheduler::new(grid, rule, &agents, 0).unwrap()
+/// Where a setting can lie.
+trait Home: Space {
+    fn of(setting: &Setting) -> Self;
+    fn position(at: Cell) -> Self::Position;
+}
+
+impl Home for Grid {
+    fn of(setting: &Setting) -> Self {
+        Self::new(setting.metric, setting.wrap.map(|w| [w as i32; 2])).unwrap()
+    }
+    fn position((x, y): Cell) -> [i32; 2] {
+        [x as i32, y as i32]
     }
 }
 
-fn position((x, y): Cell) -> [i32; 2] {
-    [x as i32, y as i32]
+impl Home for Graph {
+    fn of(setting: &Setting) -> Self {
+        setting.graph.as_ref().unwrap().0.clone()
+    }
+    fn position((node, _): Cell) -> u32 {
+        node as u32
+    }
 }
 
-fn newcomer(state: &State) -> NewAgent<i32> {
-    NewAgent { position: position(state.at), footprint: state.footprint, world: 0 }
+fn newcomer<S: Home>(state: &State) -> NewAgent<S::Position> {
+    NewAgent { position: S::position(state.at), footprint: state.footprint, world: 0 }
 }
 
 /// Somebody joins at the start of a step, or executes no step from this one on and is gone from
@@ -381,11 +415,11 @@ struct Course {
 }
 
 /// A run in random order.
-struct Run<'a, W: World> {
+struct Run<'a, W: World, S: Home> {
     setting: &'a Setting,
     rule: Rule,
     world: W,
-    scheduler: Scheduler<Grid>,
+    scheduler: Scheduler<S>,
     random: Random,
     /// Of each id.
     keys: Vec<Key>,
@@ -393,14 +427,15 @@ struct Run<'a, W: World> {
     course: Course,
 }
 
-impl<'a, W: World> Run<'a, W> {
+impl<'a, W: World, S: Home> Run<'a, W, S> {
     fn new(setting: &'a Setting, rule: Rule) -> Self {
         let mut world = W::new();
         let keys: Vec<_> = (0..setting.starts.len()).map(root).collect();
         for (&key, state) in keys.iter().zip(&setting.starts) {
             world.join(key, 0, *state);
         }
-        let scheduler = setting.scheduler(rule);
+        let agents: Vec<_> = setting.starts.iter().map(newcomer::<S>).collect();
+        let scheduler = Scheduler::new(S::of(setting), rule, &agents, 0).unwrap();
         let random = Random(setting.seed ^ 0xABCD);
         let added = keys.len();
         Self { setting, rule, world, scheduler, random, keys, added, course: Course::default() }
@@ -420,13 +455,16 @@ impl<'a, W: World> Run<'a, W> {
             self.course.changes.push(Change::Leave(step, self.key(id), gone_at));
             return;
         }
-        let at = (self.random.between(0, 7), self.random.between(0, 7));
+        let at = match &self.setting.graph {
+            Some((graph, _)) => (self.random.below(u64::from(graph.nodes())) as i64, 0),
+            None => (self.random.between(0, 7), self.random.between(0, 7)),
+        };
         let footprint = self.setting.starts[self.random.below(7) as usize].footprint;
         let state = State { at, value: 99, footprint };
         let later = self.random.below(2) * self.random.below(6);
-        let step = self.scheduler.earliest_join(&newcomer(&state)).unwrap() + later as u32;
+        let step = self.scheduler.earliest_join(&newcomer::<S>(&state)).unwrap() + later as u32;
         if step < self.setting.steps
-            && self.scheduler.add(&newcomer(&state), Some(step), &mut newly).is_ok()
+            && self.scheduler.add(&newcomer::<S>(&state), Some(step), &mut newly).is_ok()
         {
             let key = root(self.added);
             self.added += 1;
@@ -442,7 +480,7 @@ impl<'a, W: World> Run<'a, W> {
         let key = self.key(id);
         let effects = self.world.read_and_act(self.setting, key, step);
         if let Some(child) = effects.child {
-            let position = position(child.at);
+            let position = S::position(child.at);
             let born = self.scheduler.spawn(id, position, child.footprint).unwrap();
             assert_eq!(born.0 as usize, self.keys.len());
             assert_eq!(self.scheduler.clock(born), Ok(step + 1));
@@ -463,7 +501,7 @@ impl<'a, W: World> Run<'a, W> {
             self.course.lead_max = self.course.lead_max.max(lead);
             self.world.commit(self.key(*id), step, effects);
             ids.push(*id);
-            positions.push(position(effects.state.at));
+            positions.push(S::position(effects.state.at));
         }
         self.scheduler.finish(&ids, &positions, &mut Vec::new()).unwrap();
     }
@@ -514,7 +552,8 @@ fn by_the_twin(setting: &Setting) -> Versioned {
     let wrap = setting.wrap.map(|w| [w as f64; 2]);
     let widest = setting.starts[0].footprint; // of no account under this rule
     let (rule, metric) = (Rule::Conservative, setting.metric);
-    let mut twin = Twin { lean: 0.0, rule, metric, wrap, agents: Vec::new(), widest };
+    let hops = setting.graph.as_ref().map(|(_, hops)| hops.clone());
+    let mut twin = Twin { lean: 0.0, rule, metric, wrap, hops, agents: Vec::new(), widest };
     let mut keys = Vec::new();
     let place = |at: Cell| [at.0 as f64, at.1 as f64];
     let agent = |state: &State, clock| TwinAgent {
@@ -570,11 +609,14 @@ fn seeds() -> std::ops::Range<u64> {
 }
 
 /// Runs in which somebody led, and children.
-fn versioned_equals_lockstep(generations: u32) -> (u64, usize) {
+fn versioned_equals_lockstep<S: Home>(
+    setting: fn(u64, bool) -> Setting,
+    generations: u32,
+) -> (u64, usize) {
     let (mut overtook, mut children) = (0, 0);
     for seed in seeds() {
-        let setting = Setting { generations, ..Setting::new(seed, false) };
-        let (world, course) = Run::<Versioned>::new(&setting, Rule::Conservative).go();
+        let setting = Setting { generations, ..setting(seed, false) };
+        let (world, course) = Run::<Versioned, S>::new(&setting, Rule::Conservative).go();
         let expected: Versioned = lockstep(&setting, &course.changes);
         assert_eq!(world.states, expected.states, "HEADWAY_SEED={seed}");
         assert_eq!(world.cells, expected.cells, "HEADWAY_SEED={seed}");
@@ -587,29 +629,48 @@ fn versioned_equals_lockstep(generations: u32) -> (u64, usize) {
 
 #[test]
 fn a_versioned_world_under_the_conservative_rule_ends_as_in_lockstep() {
-    let (overtook, _) = versioned_equals_lockstep(0);
+    let (overtook, _) = versioned_equals_lockstep::<Grid>(Setting::new, 0);
     assert!(overtook * 3 > seeds().count() as u64, "only {overtook} runs had a lead");
 }
 
 #[test]
 fn a_versioned_world_whose_agents_bring_others_about_ends_as_in_lockstep() {
-    let (overtook, children) = versioned_equals_lockstep(3);
+    let (overtook, children) = versioned_equals_lockstep::<Grid>(Setting::new, 3);
     assert!(overtook * 3 > seeds().count() as u64, "only {overtook} runs had a lead");
     assert!(children > 3 * seeds().count(), "only {children} children");
 }
 
 #[test]
-fn a_world_changed_in_place_under_the_compatibility_rule_ends_as_in_lockstep() {
+fn a_versioned_world_on_a_graph_ends_as_in_lockstep() {
+    let (overtook, children) = versioned_equals_lockstep::<Graph>(Setting::on_a_graph, 3);
+    assert!(overtook * 3 > seeds().count() as u64, "only {overtook} runs had a lead");
+    assert!(children > 3 * seeds().count(), "only {children} children");
+}
+
+/// Runs in which somebody led.
+fn in_place_equals_lockstep<S: Home>(setting: fn(u64, bool) -> Setting) -> u64 {
     let mut overtook = 0;
     for seed in seeds() {
-        let setting = Setting::new(seed, seed % 2 == 0);
-        let (world, course) = Run::<InPlace>::new(&setting, Rule::Compatibility).go();
+        let setting = setting(seed, seed % 2 == 0);
+        let (world, course) = Run::<InPlace, S>::new(&setting, Rule::Compatibility).go();
         let expected: InPlace = lockstep(&setting, &course.changes);
         assert_eq!(world.history, expected.history, "HEADWAY_SEED={seed}");
         assert_eq!(world.cells, expected.cells, "HEADWAY_SEED={seed}");
         overtook += u64::from(course.lead_max > 1);
     }
+    overtook
+}
+
+#[test]
+fn a_world_changed_in_place_under_the_compatibility_rule_ends_as_in_lockstep() {
+    let overtook = in_place_equals_lockstep::<Grid>(Setting::new);
     assert!(overtook * 5 > seeds().count() as u64, "only {overtook} runs had a lead");
+}
+
+#[test]
+fn a_graph_changed_in_place_under_the_compatibility_rule_ends_as_in_lockstep() {
+    let overtook = in_place_equals_lockstep::<Graph>(Setting::on_a_graph);
+    assert!(overtook * 9 > seeds().count() as u64, "only {overtook} runs had a lead");
 }
 
 #[test]
@@ -618,7 +679,7 @@ fn these_worlds_notice_a_rule_that_is_too_loose() {
     let wrong = (0..200)
         .filter(|&seed| {
             let setting = Setting::new(seed, false);
-            let (world, course) = Run::<InPlace>::new(&setting, Rule::Conservative).go();
+            let (world, course) = Run::<InPlace, Grid>::new(&setting, Rule::Conservative).go();
             let expected: InPlace = lockstep(&setting, &course.changes);
             world.history != expected.history
         })
@@ -628,14 +689,16 @@ fn these_worlds_notice_a_rule_that_is_too_loose() {
 
 #[test]
 fn these_worlds_notice_children_one_farther_away_than_allowed() {
-    let differ = |too_far: f64| {
+    let differ = |setting: fn(u64, bool) -> Setting, too_far: f64| {
         let wrong = (0..400).filter(|&seed| {
-            let setting = Setting { generations: 3, too_far, ..Setting::new(seed, false) };
+            let setting = Setting { generations: 3, too_far, ..setting(seed, false) };
             by_the_twin(&setting) != lockstep(&setting, &[])
         });
         wrong.count()
     };
-    assert_eq!(differ(0.0), 0);
-    let wrong = differ(1.0);
-    assert!(wrong > 20, "only {wrong} of 400 runs differ");
+    for setting in [Setting::new, Setting::on_a_graph] {
+        assert_eq!(differ(setting, 0.0), 0);
+        let wrong = differ(setting, 1.0);
+        assert!(wrong > 40, "only {wrong} of 400 runs differ");
+    }
 }

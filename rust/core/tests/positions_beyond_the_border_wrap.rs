@@ -23,10 +23,10 @@ fn run<S: Space>(
     rule: Rule,
     seed: u64,
     shift: [i32; 2],
-    coord: fn(i32) -> S::Coord,
+    position: fn([i32; 2]) -> S::Position,
 ) -> Result<Vec<String>, Error> {
     let mut random = Random(seed);
-    let place = |p: [i32; 2]| [0, 1].map(|i| coord((p[i] + shift[i]).rem_euclid(SIZE[i])));
+    let place = |p: [i32; 2]| position([0, 1].map(|i| (p[i] + shift[i]).rem_euclid(SIZE[i])));
     let mut places: Vec<_> = (0..12).map(|_| SIZE.map(|s| random.below(s as u64) as i32)).collect();
     let new: Vec<_> = places
         .iter()
@@ -70,7 +70,11 @@ fn positions_beyond_the_border_wrap() -> Result<(), Error> {
         let plane = Plane::new(metric, Some(SIZE.map(f64::from))).unwrap();
         let expected = run(grid, rule, seed, [0, 0], |x| x)?;
         assert_eq!(expected, run(grid, rule, seed, shift, |x| x)?, "seed {seed}, shift {shift:?}");
-        assert_eq!(expected, run(plane, rule, seed, shift, f64::from)?, "seed {seed} on a plane");
+        assert_eq!(
+            expected,
+            run(plane, rule, seed, shift, |p| p.map(f64::from))?,
+            "seed {seed} on a plane"
+        );
     }
     Ok(())
 }

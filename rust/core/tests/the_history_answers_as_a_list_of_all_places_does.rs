@@ -5,18 +5,21 @@
 mod common;
 
 use common::{METRICS, Random, distance};
-use headway_core::{AgentId, Error, Grid, History, Metric, Plane, Space, Step};
+use headway_core::{AgentId, Error, Graph, Grid, History, Metric, Plane, Space, Step};
+
+type Hops = Option<Vec<Vec<f64>>>;
 
 trait Space2: Space + Sized {
-    fn make(metric: Metric, wrap: Option<[f64; 2]>) -> Self;
-    fn position(at: [f64; 2]) -> [Self::Coord; 2];
+    /// With the hops between all nodes, where it has nodes.
+    fn make(random: &mut Random, metric: Metric, wrap: Option<[f64; 2]>) -> (Self, Hops);
+    fn position(at: [f64; 2]) -> Self::Position;
     /// Whole on a grid.
     fn number(random: &mut Random, most: i64) -> f64;
 }
 
 impl Space2 for Grid {
-    fn make(metric: Metric, wrap: Option<[f64; 2]>) -> Self {
-        Self::new(metric, wrap.map(|w| w.map(|s| s as i32))).unwrap()
+    fn make(_: &mut Random, metric: Metric, wrap: Option<[f64; 2]>) -> (Self, Hops) {
+        (Self::new(metric, wrap.map(|w| w.map(|s| s as i32))).unwrap(), None)
     }
     fn position(at: [f64; 2]) -> [i32; 2] {
         at.map(|x| x as i32)
@@ -27,14 +30,27 @@ impl Space2 for Grid {
 }
 
 impl Space2 for Plane {
-    fn make(metric: Metric, wrap: Option<[f64; 2]>) -> Self {
-        Self::new(metric, wrap).unwrap()
+    fn make(_: &mut Random, metric: Metric, wrap: Option<[f64; 2]>) -> (Self, Hops) {
+        (Self::new(metric, wrap).unwrap(), None)
     }
     fn position(at: [f64; 2]) -> [f64; 2] {
         at
     }
     fn number(random: &mut Random, most: i64) -> f64 {
         random.unit() * most as f64
+    }
+}
+
+impl Space2 for Graph {
+    fn make(random: &mut Random, _: Metric, _: Option<[f64; 2]>) -> (Self, Hops) {
+        let (graph, hops) = common::random_graph(random);
+        (graph, Some(hops))
+    }
+    fn position(at: [f64; 2]) -> u32 {
+        at[0] as u32
+    }
+    fn number(random: &mut Random, most: i64) -> f64 {
+        random.between(0, most) as f64
     }
 }
 
@@ -61,6 +77,7 @@ struct Run<S: Space2> {
     lives: Vec<Life>,
     metric: Metric,
     wrap: Option<[f64; 2]>,
+    hops: Hops,
     size: f64,
     oldest: Step,
 }
@@ -71,12 +88,14 @@ impl<S: Space2> Run<S> {
         let metric = METRICS[random.below(3) as usize];
         let size = [6.0, 20.0, 300.0][random.below(3) as usize];
         let wrap = random.chance(3).then_some([size, size + 3.0]);
+        let (space, hops) = S::make(&mut random, metric, wrap);
         let mut run = Self {
-            history: History::new(S::make(metric, wrap), &[], 1.0).unwrap(),
+            history: History::new(space.clone(), &[], 1.0).unwrap(),
             lives: Vec::new(),
             random,
             metric,
             wrap,
+            hops,
             size,
             oldest: 0,
         };
@@ -84,13 +103,16 @@ impl<S: Space2> Run<S> {
         let starts: Vec<_> = (0..agents).map(|_| run.place()).collect();
         let places: Vec<_> = starts.iter().map(|place| S::position(*place)).collect();
         let radius = run.random.below(8) as f64 / 2.0;
-        run.history = History::new(S::make(metric, wrap), &places, radius).unwrap();
+        run.history = History::new(space, &places, radius).unwrap();
         let lives = starts.iter().map(|place| Life { places: vec![(0, *place)], gone: Step::MAX });
         run.lives = lives.collect();
         run
     }
 
     fn place(&mut self) -> [f64; 2] {
+        if let Some(hops) = &self.hops {
+            return [self.random.below(hops.len() as u64) as f64, 0.0];
+        }
         [0, 1].map(|axis| {
             let most = self.wrap.map_or(self.size, |w| w[axis] - 1.0);
             let x = S::number(&mut self.random, most as i64);
@@ -159,12 +181,17 @@ impl<S: Space2> Run<S> {
         }
     }
 
+    fn distance(&self, p: [f64; 2], q: [f64; 2]) -> f64 {
+        match &self.hops {
+            Some(hops) => hops[p[0] as usize][q[0] as usize],
+            None => distance(self.metric, self.wrap, p, q),
+        }
+    }
+
     fn near(&self, place: [f64; 2], step: Step, radius: f64) -> Vec<AgentId> {
         (0..self.lives.len())
             .filter(|&a| {
-                self.lives[a]
-                    .at(step)
-                    .is_some_and(|at| distance(self.metric, self.wrap, place, at) <= radius)
+                self.lives[a].at(step).is_some_and(|at| self.distance(place, at) <= radius)
             })
             .map(|a| AgentId(a as u32))
             .collect()
@@ -246,6 +273,11 @@ fn a_history_on_a_grid_equals_the_list() {
 #[test]
 fn a_history_on_a_plane_equals_the_list() {
     many::<Plane>(1_000_000);
+}
+
+#[test]
+fn a_history_on_a_graph_equals_the_list() {
+    many::<Graph>(2_000_000);
 }
 
 #[test]

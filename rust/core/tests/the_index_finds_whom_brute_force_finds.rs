@@ -76,7 +76,7 @@ proptest! {
             .collect();
         let widest = agents.iter().map(|a| a.footprint).reduce(|a, b| a.union(&b)).unwrap();
         let rule = Rule::Conservative;
-        let mut twin = Twin { lean: 0.0, rule, metric, wrap: None, agents, widest };
+        let mut twin = Twin { lean: 0.0, rule, metric, wrap: None, hops: None, agents, widest };
         let grid = Grid::new(metric, None).unwrap();
         let mut scheduler = Scheduler::new(grid, rule, &new, 0).unwrap();
         let mut newly = Vec::new();

@@ -5,26 +5,35 @@ mod common;
 
 use common::{METRICS, Random, Twin, TwinAgent};
 use headway_core::{
-    AgentId, Error, Footprint, Grid, Metric, NewAgent, Plane, Rule, Scheduler, Space, Step,
+    AgentId, Error, Footprint, Graph, Grid, Metric, NewAgent, Plane, Rule, Scheduler, Space, Step,
 };
 
-/// What differs between integer and real positions.
+/// What differs between the kinds of positions.
 trait World: Space + Sized {
     /// See `Twin::lean`.
     const LEAN: f64;
-    fn make(metric: Metric, wrap: Option<[f64; 2]>) -> Self;
-    fn coord(x: f64) -> Self::Coord;
+    /// With the hops between all nodes, where it has nodes.
+    fn make(
+        random: &mut Random,
+        metric: Metric,
+        wrap: Option<[f64; 2]>,
+    ) -> (Self, Option<Vec<Vec<f64>>>);
+    fn position(at: [f64; 2]) -> Self::Position;
     /// Distances are drawn as whole numbers on a grid.
     fn length(random: &mut Random, most: i64) -> f64;
 }
 
 impl World for Grid {
     const LEAN: f64 = 0.0;
-    fn make(metric: Metric, wrap: Option<[f64; 2]>) -> Self {
-        Self::new(metric, wrap.map(|w| w.map(|s| s as i32))).unwrap()
+    fn make(
+        _: &mut Random,
+        metric: Metric,
+        wrap: Option<[f64; 2]>,
+    ) -> (Self, Option<Vec<Vec<f64>>>) {
+        (Self::new(metric, wrap.map(|w| w.map(|s| s as i32))).unwrap(), None)
     }
-    fn coord(x: f64) -> i32 {
-        x as i32
+    fn position(at: [f64; 2]) -> [i32; 2] {
+        at.map(|x| x as i32)
     }
     fn length(random: &mut Random, most: i64) -> f64 {
         random.between(0, most) as f64
@@ -33,14 +42,32 @@ impl World for Grid {
 
 impl World for Plane {
     const LEAN: f64 = 1e-7;
-    fn make(metric: Metric, wrap: Option<[f64; 2]>) -> Self {
-        Self::new(metric, wrap).unwrap()
+    fn make(
+        _: &mut Random,
+        metric: Metric,
+        wrap: Option<[f64; 2]>,
+    ) -> (Self, Option<Vec<Vec<f64>>>) {
+        (Self::new(metric, wrap).unwrap(), None)
     }
-    fn coord(x: f64) -> f64 {
-        x
+    fn position(at: [f64; 2]) -> [f64; 2] {
+        at
     }
     fn length(random: &mut Random, most: i64) -> f64 {
         random.unit() * most as f64
+    }
+}
+
+impl World for Graph {
+    const LEAN: f64 = 0.0;
+    fn make(random: &mut Random, _: Metric, _: Option<[f64; 2]>) -> (Self, Option<Vec<Vec<f64>>>) {
+        let (graph, hops) = common::random_graph(random);
+        (graph, Some(hops))
+    }
+    fn position(at: [f64; 2]) -> u32 {
+        at[0] as u32
+    }
+    fn length(random: &mut Random, most: i64) -> f64 {
+        random.between(0, most) as f64
     }
 }
 
@@ -68,10 +95,11 @@ impl<S: World> Run<S> {
         let wrap = random.chance(3).then_some([size, size + 3.0]);
         let uniform = random.chance(2).then(|| footprint::<S>(&mut random));
         let worlds = 1 + random.below(2) as u32;
+        let (space, hops) = S::make(&mut random, metric, wrap);
         let mut agents = Vec::new();
         for _ in 0..=random.below(13) {
             agents.push(TwinAgent {
-                position: Self::place(&mut random, size, wrap),
+                position: Self::place(&mut random, size, wrap, hops.as_ref()),
                 footprint: uniform.unwrap_or_else(|| footprint::<S>(&mut random)),
                 world: random.below(u64::from(worlds)) as u32,
                 clock: 0,
@@ -81,21 +109,33 @@ impl<S: World> Run<S> {
         }
         let widest = agents.iter().map(|a| a.footprint).reduce(|a, b| a.union(&b)).unwrap();
         let new: Vec<_> = agents.iter().map(Self::newcomer).collect();
-        let scheduler = Scheduler::new(S::make(metric, wrap), rule, &new, 100).unwrap();
-        let twin = Twin { lean: S::LEAN, rule, metric, wrap, agents, widest };
+        let scheduler = Scheduler::new(space, rule, &new, 100).unwrap();
+        let twin = Twin { lean: S::LEAN, rule, metric, wrap, hops, agents, widest };
         Self { random, scheduler, twin, running: Vec::new(), size, lead_max: 0, spawned: 0 }
     }
 
-    fn place(random: &mut Random, size: f64, wrap: Option<[f64; 2]>) -> [f64; 2] {
+    fn place(
+        random: &mut Random,
+        size: f64,
+        wrap: Option<[f64; 2]>,
+        hops: Option<&Vec<Vec<f64>>>,
+    ) -> [f64; 2] {
+        if let Some(hops) = hops {
+            return [random.below(hops.len() as u64) as f64, 0.0];
+        }
         [0, 1].map(|axis| {
             let x = S::length(random, wrap.map_or(size, |w| w[axis] - 1.0) as i64);
             if wrap.is_some() { x } else { x - (size / 2.0).floor() }
         })
     }
 
-    fn newcomer(agent: &TwinAgent) -> NewAgent<S::Coord> {
+    fn any_place(&mut self) -> [f64; 2] {
+        Self::place(&mut self.random, self.size, self.twin.wrap, self.twin.hops.as_ref())
+    }
+
+    fn newcomer(agent: &TwinAgent) -> NewAgent<S::Position> {
         NewAgent {
-            position: agent.position.map(S::coord),
+            position: S::position(agent.position),
             footprint: agent.footprint,
             world: agent.world,
         }
@@ -106,12 +146,19 @@ impl<S: World> Run<S> {
         let TwinAgent { position, footprint, .. } = self.twin.agents[a];
         let speed = footprint.speed;
         for _ in 0..20 {
+            if self.twin.hops.is_some() {
+                let to = self.any_place();
+                if self.twin.distance(position, to) <= speed {
+                    return to;
+                }
+                continue;
+            }
             let to = [0, 1].map(|axis| {
                 let x = position[axis] + S::length(&mut self.random, 2 * speed.ceil() as i64)
                     - speed.ceil();
                 self.twin.wrap.map_or(x, |w| x.rem_euclid(w[axis]))
             });
-            if common::distance(self.twin.metric, self.twin.wrap, position, to) <= speed {
+            if self.twin.distance(position, to) <= speed {
                 return to;
             }
         }
@@ -149,7 +196,7 @@ impl<S: World> Run<S> {
             for a in self.running.swap_remove(at) {
                 let to = self.step_from(a);
                 ids.push(AgentId(a as u32));
-                positions.push(to.map(S::coord));
+                positions.push(S::position(to));
                 let agent = &mut self.twin.agents[a];
                 (agent.position, agent.clock, agent.running) = (to, agent.clock + 1, false);
             }
@@ -186,7 +233,7 @@ impl<S: World> Run<S> {
         } else {
             let like = self.random.below(self.twin.agents.len() as u64) as usize;
             let mut agent = self.twin.agents[like].clone();
-            agent.position = Self::place(&mut self.random, self.size, self.twin.wrap);
+            agent.position = self.any_place();
             let newcomer = Self::newcomer(&agent);
             // Some join later than they must, and others then before them.
             let later = (self.random.below(2) * self.random.below(9)) as Step;
@@ -216,17 +263,17 @@ impl<S: World> Run<S> {
         let place = match self.random.below(3) {
             0 => position,
             1 => near,
-            _ => Self::place(&mut self.random, self.size, self.twin.wrap),
+            _ => self.any_place(),
         };
         let mut child = footprint::<S>(&mut self.random);
         if self.random.chance(2) {
             child = Footprint { sight: child.sight, ..own };
         }
         let id = AgentId(parent as u32);
-        let answer = self.scheduler.spawn(id, place.map(S::coord), child);
+        let answer = self.scheduler.spawn(id, S::position(place), child);
         self.check_newly(before, Vec::new());
         let rounding = 100.0 * S::LEAN;
-        let away = common::distance(self.twin.metric, self.twin.wrap, position, place);
+        let away = self.twin.distance(position, place);
         let excess = self.twin.child_too_near(parent, &child, away);
         match answer {
             Ok(id) => {
@@ -337,4 +384,14 @@ fn compatibility_on_a_grid_equals_the_twin() {
 #[test]
 fn compatibility_on_a_plane_equals_the_twin() {
     many::<Plane>(Rule::Compatibility, 3_000_000);
+}
+
+#[test]
+fn conservative_on_a_graph_equals_the_twin() {
+    many::<Graph>(Rule::Conservative, 4_000_000);
+}
+
+#[test]
+fn compatibility_on_a_graph_equals_the_twin() {
+    many::<Graph>(Rule::Compatibility, 5_000_000);
 }

@@ -13,10 +13,21 @@ use pyo3::types::{IntoPyDict, PyInt};
 
 use crate::error::{from_core, plain, raise, shown};
 
-/// Positions of a batch: whole tiles, or real coordinates.
+/// Positions of a batch: whole tiles, real coordinates, or nodes of a graph.
 pub enum Positions {
     Grid(Vec<[i32; 2]>),
     Plane(Vec<[f64; 2]>),
+    Graph(Vec<u32>),
+}
+
+impl Positions {
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Grid(tiles) => tiles.len(),
+            Self::Plane(coordinates) => coordinates.len(),
+            Self::Graph(nodes) => nodes.len(),
+        }
+    }
 }
 
 /// Reads anything that `numpy.asarray` makes an array, without a copy where it is one.
@@ -174,7 +185,7 @@ pub fn tiles(given: &Bound<'_, PyAny>, whose: impl Fn(usize) -> Whose) -> PyResu
     }
     match positions(array.as_any(), whose)? {
         Positions::Grid(tiles) => Ok(tiles),
-        Positions::Plane(_) => {
+        Positions::Plane(_) | Positions::Graph(_) => {
             Err(wrong_dtype(&array, "positions", "whole numbers, as at the start"))
         }
     }
@@ -192,7 +203,20 @@ pub fn coordinates(
     Ok(match positions(array.as_any(), whose)? {
         Positions::Grid(tiles) => tiles.into_iter().map(|tile| tile.map(f64::from)).collect(),
         Positions::Plane(coordinates) => coordinates,
+        Positions::Graph(_) => unreachable!("Invariant: an array has no nodes by itself"),
     })
+}
+
+/// A node of a graph by its number; one that does not fit 32 bits is refused by `refuse`.
+pub fn node(given: &Bound<'_, PyAny>, refuse: impl Fn(f64) -> PyErr) -> PyResult<u32> {
+    if let Ok(node) = given.extract() {
+        return Ok(node);
+    }
+    if let Ok(number) = whole_number(given) {
+        return Err(refuse(number.map_or(f64::INFINITY, |number| number as f64)));
+    }
+    let message = format!("a position on a graph is a whole number, a node, got {}", shown(given));
+    Err(plain(given.py(), "ArrayTypeError", message))
 }
 
 /// One position as an array of shape (1, 2).
@@ -321,4 +345,17 @@ pub fn from_steps<'py>(
     steps: impl Iterator<Item = u32>,
 ) -> Bound<'py, PyArray1<i64>> {
     steps.map(i64::from).collect::<Vec<_>>().into_pyarray(py)
+}
+
+/// Tiles as a new int64 array of shape (k, 2).
+pub fn from_tiles(py: Python<'_>, tiles: Vec<[i32; 2]>) -> PyResult<Bound<'_, PyAny>> {
+    let shape = [tiles.len(), 2];
+    let flat: Vec<i64> = tiles.into_iter().flatten().map(i64::from).collect();
+    Ok(flat.into_pyarray(py).reshape(shape)?.into_any())
+}
+
+/// Coordinates as a new float64 array of shape (k, 2).
+pub fn from_coordinates(py: Python<'_>, places: Vec<[f64; 2]>) -> PyResult<Bound<'_, PyAny>> {
+    let shape = [places.len(), 2];
+    Ok(places.into_flattened().into_pyarray(py).reshape(shape)?.into_any())
 }

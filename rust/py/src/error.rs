@@ -1,7 +1,7 @@
 //! One table: which Python class each refusal of the core becomes. No wildcard, so that a new
 //! variant does not compile until it has a class.
 
-use headway_core::{AgentId, Error};
+use headway_core::{AgentId, Error, PositionFault};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{IntoPyDict, PyDict, PyModule};
@@ -76,10 +76,10 @@ pub fn from_core(py: Python<'_>, error: &Error) -> PyErr {
                 facts.set_item("speed", speed)?;
                 Ok(("OverSpeedError", facts))
             }),
-        Error::BadPosition { agent, clock, position: [x, y], fault: _ } => {
+        Error::BadPosition { agent, clock, position, fault } => {
             [("agent", id(agent))].into_py_dict(py).and_then(|facts| {
                 facts.set_item("clock", clock)?;
-                facts.set_item("position", (x, y))?;
+                set_position(&facts, *position, *fault)?;
                 Ok(("PositionError", facts))
             })
         }
@@ -90,12 +90,13 @@ pub fn from_core(py: Python<'_>, error: &Error) -> PyErr {
         Error::SpawnTooFar { parent, clock, distance, limit } => {
             spawn_error(py, *parent, *clock, "distance", Some((*distance, *limit)))
         }
-        Error::BadPlace { position: [x, y], fault: _ } => {
-            [("position", (x, y))].into_py_dict(py).and_then(|facts| {
-                facts.set_item("agent", py.None())?;
-                facts.set_item("clock", py.None())?;
-                Ok(("PositionError", facts))
-            })
+        Error::BadPlace { position, fault } => {
+            let facts = PyDict::new(py);
+            ["agent", "clock"]
+                .into_iter()
+                .try_for_each(|fact| facts.set_item(fact, py.None()))
+                .and_then(|()| set_position(&facts, *position, *fault))
+                .map(|()| ("PositionError", facts))
         }
         Error::Forgotten { step, oldest } => step_error(py, None, *step, *oldest),
         Error::NotYetThere { agent, step, first } => step_error(py, Some(*agent), *step, *first),
@@ -129,6 +130,14 @@ pub fn from_core(py: Python<'_>, error: &Error) -> PyErr {
     match built {
         Ok((class, facts)) => raise(py, class, message, &facts),
         Err(error) => error,
+    }
+}
+
+/// Two coordinates, or the number of a node.
+fn set_position(facts: &Bound<'_, PyDict>, [x, y]: [f64; 2], fault: PositionFault) -> PyResult<()> {
+    match fault {
+        PositionFault::NoNode(_) => facts.set_item("position", x),
+        _ => facts.set_item("position", (x, y)),
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use headway_core::{AgentId, Error, Grid, History, Plane, Step};
-use numpy::{IntoPyArray, PyArrayMethods};
+use headway_core::{AgentId, Error, Graph, Grid, History, Plane, Space, Step};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use crate::arrays::{self, Positions};
 use crate::error::{from_core, plain, poisoned, raise, shown};
-use crate::options::{Name, grid, metric_named, plane, size_of_world};
+use crate::options::Name;
+use crate::places::{Kind, OTHER_KIND, Place, Start};
 
 /// Batches from here on are worked on without the interpreter lock.
 const LONG: usize = 1024;
@@ -17,15 +17,8 @@ const LONG: usize = 1024;
 enum Inner {
     Grid(History<Grid>),
     Plane(History<Plane>),
+    Graph(History<Graph>),
 }
-
-/// One position, of the kind the history is of.
-enum Place {
-    Tile([i32; 2]),
-    Coordinates([f64; 2]),
-}
-
-const OTHER_KIND: &str = "Invariant: the kind of position never changes";
 
 /// The same expression for any kind of position.
 macro_rules! any {
@@ -33,6 +26,7 @@ macro_rules! any {
         match $inner {
             Inner::Grid($history) => $body,
             Inner::Plane($history) => $body,
+            Inner::Graph($history) => $body,
         }
     };
 }
@@ -48,7 +42,8 @@ macro_rules! any {
 /// ----------
 /// positions : array (n, 2)
 ///     Where agents 0..n-1 stand from step 0 on. Whole numbers (any integer dtype) are tiles of a
-///     grid, within +-2**30; floats are coordinates on a plane, within +-1e8. Copied.
+///     grid, within +-2**30; floats are coordinates on a plane, within +-1e8. On a graph of shape
+///     (n,): the node of each agent. Copied.
 /// metric : {"chebyshev", "manhattan", "euclidean"}
 ///     The distance radii are meant in.
 /// wrap : (number, number), optional
@@ -56,13 +51,15 @@ macro_rules! any {
 /// radius : float, optional
 ///     That of a typical question, in the unit of the positions; it decides how fast answers are,
 ///     never what they are.
+/// graph : Graph, optional
+///     The graph whose nodes the agents stand on; distances are then hops, without metric and wrap.
 ///
 /// Raises
 /// ------
 /// ArrayTypeError, ArrayShapeError
 ///     Wrong dtype or shape.
 /// OptionError
-///     Unknown metric, unusable `wrap` or `radius`.
+///     Unknown metric, unusable `wrap`, `radius` or `graph`.
 /// PositionError, CapacityError
 ///     A value that cannot be used; the message names the agent and the limit.
 ///
@@ -71,41 +68,48 @@ macro_rules! any {
 /// Safe to use from several threads: calls take turns, and batches of 1024 moves or more are
 /// worked on without the interpreter lock.
 #[pyclass(frozen, name = "PositionHistory", module = "headway._core")]
-pub struct PyPositionHistory(Mutex<Inner>);
+pub struct PyPositionHistory {
+    inner: Mutex<Inner>,
+    kind: Kind,
+}
 
 #[pymethods]
 impl PyPositionHistory {
     #[new]
-    #[pyo3(signature = (positions, *, metric="chebyshev".into(), wrap=None, radius=None),
-           text_signature = "(positions, *, metric='chebyshev', wrap=None, radius=1.0)")]
+    #[pyo3(signature = (positions, *, metric="chebyshev".into(), wrap=None, radius=None,
+                        graph=None),
+           text_signature = "(positions, *, metric='chebyshev', wrap=None, radius=1.0, \
+                             graph=None)")]
     fn new(
         positions: &Bound<'_, PyAny>,
         metric: Name<'_>,
         wrap: Option<&Bound<'_, PyAny>>,
         radius: Option<&Bound<'_, PyAny>>,
+        graph: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let py = positions.py();
-        let (_, metric) = metric_named(py, &metric)?;
-        let wrap = wrap.map(size_of_world).transpose()?;
         let radius = radius.map_or(Ok(1.0), length)?;
-        let inner = match arrays::positions(positions, |row| (AgentId(row as u32), None))? {
-            Positions::Grid(tiles) => {
-                let grid = grid(py, metric, wrap)?;
+        let (_, start) = Start::read(positions, &metric, wrap, graph)?;
+        let kind = start.kind();
+        let inner = match start {
+            Start::Grid(grid, tiles) => {
                 py.detach(|| History::new(grid, &tiles, radius)).map(Inner::Grid)
             }
-            Positions::Plane(coordinates) => {
-                let plane = plane(py, metric, wrap)?;
-                py.detach(|| History::new(plane, &coordinates, radius)).map(Inner::Plane)
+            Start::Plane(plane, places) => {
+                py.detach(|| History::new(plane, &places, radius)).map(Inner::Plane)
+            }
+            Start::Graph(graph, nodes) => {
+                py.detach(|| History::new(graph, &nodes, radius)).map(Inner::Graph)
             }
         };
-        Ok(Self(Mutex::new(inner.map_err(|error| from_core(py, &error))?)))
+        Ok(Self { inner: Mutex::new(inner.map_err(|error| from_core(py, &error))?), kind })
     }
 
     /// Tell that somebody new is there.
     ///
     /// Parameters
     /// ----------
-    /// position : (x, y)
+    /// position : (x, y), or a node on a graph
     ///     Where it stands.
     /// step : int
     ///     The first step at whose start it is there.
@@ -124,10 +128,11 @@ impl PyPositionHistory {
     fn add(&self, position: &Bound<'_, PyAny>, step: &Bound<'_, PyAny>) -> PyResult<u32> {
         let py = position.py();
         let step = one_step(step)?;
-        let place = self.place(position, AgentId(self.__len__(py)? as u32))?;
+        let place = self.kind.place(position, Some(AgentId(self.__len__(py)? as u32)))?;
         let id = match (&mut *self.lock(py)?, place) {
             (Inner::Grid(history), Place::Tile(tile)) => history.add(tile, step),
             (Inner::Plane(history), Place::Coordinates(place)) => history.add(place, step),
+            (Inner::Graph(history), Place::Node(node)) => history.add(node, step),
             _ => unreachable!("{OTHER_KIND}"),
         };
         Ok(id.map_err(|error| from_core(py, &error))?.0)
@@ -143,7 +148,7 @@ impl PyPositionHistory {
     ///     The first step at whose start each of them stands there: the one after the step in which
     ///     it moved. Later than the step at which it came where it stood before.
     /// positions : array (k, 2)
-    ///     Where; whole numbers on a grid. Who stands there already costs nothing. Copied.
+    ///     Where; whole numbers on a grid, on a graph nodes, of shape (k,). Who stands there already costs nothing. Copied.
     ///
     /// Raises
     /// ------
@@ -165,30 +170,22 @@ impl PyPositionHistory {
             let id = ids.get(row).copied().unwrap_or(AgentId(u32::MAX));
             (id, steps.get(row).and_then(|step| step.checked_sub(1)))
         };
-        let check = |given: usize| {
-            if given == ids.len() {
-                return Ok(());
-            }
-            let message = format!("move() got {} ids and {given} positions", ids.len());
-            Err(plain(py, "ArrayShapeError", message))
-        };
-        // The kind of position never changes, so the lock need not be kept in between.
-        let is_grid = matches!(*self.lock(py)?, Inner::Grid(_));
-        if is_grid {
-            let tiles = arrays::tiles(positions, whose)?;
-            check(tiles.len())?;
-            self.change(py, ids.len(), |inner| match inner {
-                Inner::Grid(history) => history.advance(&ids, &steps, &tiles),
-                Inner::Plane(_) => unreachable!("{OTHER_KIND}"),
-            })
-        } else {
-            let coordinates = arrays::coordinates(positions, whose)?;
-            check(coordinates.len())?;
-            self.change(py, ids.len(), |inner| match inner {
-                Inner::Plane(history) => history.advance(&ids, &steps, &coordinates),
-                Inner::Grid(_) => unreachable!("{OTHER_KIND}"),
-            })
+        let positions = self.kind.positions(positions, whose)?;
+        let (count, given) = (ids.len(), positions.len());
+        if given != count {
+            let message = format!("move() got {count} ids and {given} positions");
+            return Err(plain(py, "ArrayShapeError", message));
         }
+        self.change(py, count, |inner| match (inner, &positions) {
+            (Inner::Grid(history), Positions::Grid(tiles)) => history.advance(&ids, &steps, tiles),
+            (Inner::Plane(history), Positions::Plane(places)) => {
+                history.advance(&ids, &steps, places)
+            }
+            (Inner::Graph(history), Positions::Graph(nodes)) => {
+                history.advance(&ids, &steps, nodes)
+            }
+            _ => unreachable!("{OTHER_KIND}"),
+        })
     }
 
     /// Tell that agents are gone from some step on.
@@ -260,7 +257,7 @@ impl PyPositionHistory {
     ///
     /// Parameters
     /// ----------
-    /// position : (x, y)
+    /// position : (x, y), or a node on a graph
     ///     Around where.
     /// step : int
     ///     When.
@@ -287,7 +284,7 @@ impl PyPositionHistory {
         let py = position.py();
         let (step, radius) = (one_step(step)?, length(radius)?);
         let mut found = Vec::new();
-        let place = self.place(position, AgentId(u32::MAX))?;
+        let place = self.kind.place(position, None)?;
         let result = match (&*self.lock(py)?, place) {
             (Inner::Grid(history), Place::Tile(tile)) => {
                 history.near(tile, step, radius, &mut found)
@@ -295,13 +292,18 @@ impl PyPositionHistory {
             (Inner::Plane(history), Place::Coordinates(place)) => {
                 history.near(place, step, radius, &mut found)
             }
+            (Inner::Graph(history), Place::Node(node)) => {
+                history.near(node, step, radius, &mut found)
+            }
             _ => unreachable!("{OTHER_KIND}"),
         };
         result.map_err(|error| from_core(py, &error))?;
         PyList::new(py, found.iter().map(|id| id.0))
     }
 
-    /// Return where an agent stood at the start of a step: (x, y), of ints or floats as at first.
+    /// Return where an agent stood at the start of a step: (x, y) of ints or floats as at first.
+    ///
+    /// On a graph an int, the node.
     ///
     /// Raises
     /// ------
@@ -328,6 +330,9 @@ impl PyPositionHistory {
                 let [x, y] = history.position(agent, step).map_err(refused)?;
                 (x, y).into_pyobject(py)?.into_any()
             }
+            Inner::Graph(history) => {
+                history.position(agent, step).map_err(refused)?.into_pyobject(py)?.into_any()
+            }
         })
     }
 
@@ -343,7 +348,7 @@ impl PyPositionHistory {
     /// Returns
     /// -------
     /// int64 or float64 (k, 2)
-    ///     New array.
+    ///     New array; on a graph int64 (k,), the nodes.
     ///
     /// Raises
     /// ------
@@ -359,26 +364,19 @@ impl PyPositionHistory {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = ids.py();
         let (ids, steps) = self.ends("positions", ids, steps)?;
-        let shape = [ids.len(), 2];
-        let each = ids.into_iter().zip(steps);
         let refused = |error| from_core(py, &error);
-        let array = match &*self.lock(py)? {
+        Ok(match &*self.lock(py)? {
             Inner::Grid(history) => {
-                let mut flat = Vec::with_capacity(2 * shape[0]);
-                for (id, step) in each {
-                    flat.extend(history.position(id, step).map_err(refused)?.map(i64::from));
-                }
-                flat.into_pyarray(py).reshape(shape)?.into_any()
+                arrays::from_tiles(py, places(history, &ids, &steps).map_err(refused)?)?
             }
             Inner::Plane(history) => {
-                let mut flat = Vec::with_capacity(2 * shape[0]);
-                for (id, step) in each {
-                    flat.extend(history.position(id, step).map_err(refused)?);
-                }
-                flat.into_pyarray(py).reshape(shape)?.into_any()
+                arrays::from_coordinates(py, places(history, &ids, &steps).map_err(refused)?)?
             }
-        };
-        Ok(array)
+            Inner::Graph(history) => {
+                let nodes = places(history, &ids, &steps).map_err(refused)?;
+                arrays::from_steps(py, nodes.into_iter()).into_any()
+            }
+        })
     }
 
     /// Promise that nobody will ask about steps before this one; what only they could see is freed.
@@ -436,7 +434,7 @@ impl PyPositionHistory {
     /// Waits for the state without holding up other threads.
     fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Inner>> {
         use pyo3::sync::MutexExt;
-        self.0.lock_py_attached(py).map_err(|_| poisoned(py))
+        self.inner.lock_py_attached(py).map_err(|_| poisoned(py))
     }
 
     /// The one door for batches: long ones run without the interpreter lock.
@@ -449,24 +447,9 @@ impl PyPositionHistory {
         let result = if size < LONG {
             Some(call(&mut *self.lock(py)?))
         } else {
-            py.detach(|| self.0.lock().ok().map(|mut inner| call(&mut inner)))
+            py.detach(|| self.inner.lock().ok().map(|mut inner| call(&mut inner)))
         };
         result.ok_or_else(|| poisoned(py))?.map_err(|error| from_core(py, &error))
-    }
-
-    /// Reads a position. Not under the lock, for it may call into Python.
-    fn place(&self, given: &Bound<'_, PyAny>, whose: AgentId) -> PyResult<Place> {
-        let is_grid = matches!(*self.lock(given.py())?, Inner::Grid(_));
-        if is_grid {
-            return Ok(Place::Tile(match given.extract() {
-                Ok(tile) => tile,
-                Err(_) => arrays::tiles(&arrays::one_position(given)?, |_| (whose, None))?[0],
-            }));
-        }
-        Ok(Place::Coordinates(match given.extract() {
-            Ok(place) => place,
-            Err(_) => arrays::coordinates(&arrays::one_position(given)?, |_| (whose, None))?[0],
-        }))
     }
 
     fn one_agent(&self, given: &Bound<'_, PyAny>) -> PyResult<AgentId> {
@@ -518,4 +501,12 @@ fn length(given: &Bound<'_, PyAny>) -> PyResult<f64> {
         let message = format!("radius must be a number, at least 0, got {}", shown(given));
         plain(given.py(), "OptionError", message)
     })
+}
+
+fn places<S: Space>(
+    history: &History<S>,
+    ids: &[AgentId],
+    steps: &[Step],
+) -> Result<Vec<S::Position>, Error> {
+    ids.iter().zip(steps).map(|(&id, &step)| history.position(id, step)).collect()
 }

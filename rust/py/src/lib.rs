@@ -2,8 +2,10 @@
 
 mod arrays;
 mod error;
+mod graph;
 mod history;
 mod options;
+mod places;
 mod rules;
 mod scheduler;
 mod story;
@@ -15,6 +17,7 @@ use pyo3::prelude::*;
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     m.add_class::<scheduler::PyScheduler>()?;
+    m.add_class::<graph::PyGraph>()?;
     m.add_class::<history::PyPositionHistory>()?;
     m.add_class::<story::PyStoryEntry>()?;
     m.add_class::<vtime::PyVirtualServer>()?;

@@ -2,15 +2,15 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use headway_core::{AgentId, Error, Footprint, Grid, NewAgent, Plane, Scheduler, Space, Status};
-use numpy::{IntoPyArray, PyArray1, PyArrayMethods};
+use headway_core::{AgentId, Error, Footprint, Graph, Grid, NewAgent, Plane, Scheduler};
+use headway_core::{Space, Status};
+use numpy::PyArray1;
 use pyo3::prelude::*;
 
 use crate::arrays::{self, Positions};
 use crate::error::{from_core, plain, poisoned};
-use crate::options::{
-    Name, footprints, grid, metric_named, plane, rule_named, size_of_world, worlds_of,
-};
+use crate::options::{Name, footprints, rule_named, worlds_of};
+use crate::places::{Kind, OTHER_KIND, Place, Start};
 use crate::story::PyStoryEntry;
 
 /// Batches from here on are worked on without the interpreter lock.
@@ -22,23 +22,16 @@ const STORY_CAPACITY: usize = 65536;
 enum Inner {
     Grid(Scheduler<Grid>),
     Plane(Scheduler<Plane>),
+    Graph(Scheduler<Graph>),
 }
 
-/// One position, of the kind the scheduler is of.
-#[derive(Clone, Copy)]
-enum Place {
-    Tile([i32; 2]),
-    Coordinates([f64; 2]),
-}
-
-const OTHER_KIND: &str = "Invariant: the kind of position never changes";
-
-/// The same expression for either kind of position.
-macro_rules! either {
+/// The same expression for any kind of position.
+macro_rules! any {
     ($inner:expr, $scheduler:ident => $body:expr) => {
         match $inner {
             Inner::Grid($scheduler) => $body,
             Inner::Plane($scheduler) => $body,
+            Inner::Graph($scheduler) => $body,
         }
     };
 }
@@ -64,9 +57,11 @@ macro_rules! either {
 /// ----------
 /// positions : array (n, 2)
 ///     Where each agent stands at the start of step 0. Whole numbers (any integer dtype) are tiles
-///     of a grid, within +-2**30; floats are coordinates on a plane, within +-1e8. Copied.
+///     of a grid, within +-2**30; floats are coordinates on a plane, within +-1e8. On a graph of
+///     shape (n,): the node of each agent. Copied.
 /// sight : number or array (n,)
-///     How far each agent perceives, in the unit of the positions. Whole numbers on a grid.
+///     How far each agent perceives, in the unit of the positions. Whole numbers on a grid or
+///     graph.
 /// speed : number or array (n,)
 ///     How far each agent moves in one step, likewise.
 /// reach : number or array (n,), optional
@@ -80,6 +75,8 @@ macro_rules! either {
 ///     See above.
 /// worlds : array (n,), optional
 ///     The world of each agent, numbered from 0. Agents of different worlds never meet.
+/// graph : Graph, optional
+///     The graph whose nodes the agents stand on; distances are then hops, without metric and wrap.
 /// story_capacity : int, optional
 ///     How many events `story` remembers, of all agents together; by default 65536, 0 for none.
 ///
@@ -88,7 +85,7 @@ macro_rules! either {
 /// ArrayTypeError, ArrayShapeError
 ///     Wrong dtype or shape.
 /// OptionError
-///     Unknown metric or rule, unusable `wrap` or `worlds`.
+///     Unknown metric or rule, unusable `wrap`, `worlds` or `graph`.
 /// PositionError, FootprintError, CapacityError
 ///     A value that cannot be used; the message names the agent and the limit.
 ///
@@ -99,6 +96,7 @@ macro_rules! either {
 #[pyclass(frozen, name = "Scheduler", module = "headway")]
 pub struct PyScheduler {
     inner: Mutex<Inner>,
+    kind: Kind,
     metric: &'static str,
     rule: &'static str,
     /// The footprint all first agents share, or would if there were any, for those who join later.
@@ -112,9 +110,11 @@ type Ids<'py> = Bound<'py, PyArray1<i64>>;
 impl PyScheduler {
     #[new]
     #[pyo3(signature = (positions, *, sight, speed, reach=None, metric="chebyshev".into(),
-                        wrap=None, rule="conservative".into(), worlds=None, story_capacity=None),
+                        wrap=None, rule="conservative".into(), worlds=None, graph=None,
+                        story_capacity=None),
            text_signature = "(positions, *, sight, speed, reach=None, metric='chebyshev', \
-                             wrap=None, rule='conservative', worlds=None, story_capacity=None)")]
+                             wrap=None, rule='conservative', worlds=None, graph=None, \
+                             story_capacity=None)")]
     #[allow(clippy::too_many_arguments)]
     fn new(
         positions: &Bound<'_, PyAny>,
@@ -125,40 +125,38 @@ impl PyScheduler {
         wrap: Option<&Bound<'_, PyAny>>,
         rule: Name<'_>,
         worlds: Option<&Bound<'_, PyAny>>,
+        graph: Option<&Bound<'_, PyAny>>,
         story_capacity: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let py = positions.py();
-        let (metric_name, metric) = metric_named(py, &metric)?;
         let (rule_name, rule) = rule_named(py, &rule)?;
-        let wrap = wrap.map(size_of_world).transpose()?;
         let story_capacity = match story_capacity {
             Some(given) => {
                 arrays::option(given, "story_capacity", (0, 1 << 40), "OptionError")? as usize
             }
             None => STORY_CAPACITY,
         };
-        let positions = arrays::positions(positions, |row| (AgentId(row as u32), None))?;
-        let agents = match &positions {
-            Positions::Grid(tiles) => tiles.len(),
-            Positions::Plane(coordinates) => coordinates.len(),
-        };
+        let (metric, start) = Start::read(positions, &metric, wrap, graph)?;
+        let (kind, agents) = (start.kind(), start.agents());
         let (footprints, common) = footprints(sight, speed, reach, agents)?;
         let worlds = worlds.map(|given| worlds_of(given, agents)).transpose()?;
         let world = |i: usize| worlds.as_ref().map_or(0, |worlds| worlds[i]);
-        let inner = match positions {
-            Positions::Grid(tiles) => {
+        let inner = match start {
+            Start::Grid(grid, tiles) => {
                 let agents = join(&tiles, &footprints, world);
-                let grid = grid(py, metric, wrap)?;
                 py.detach(|| Scheduler::new(grid, rule, &agents, story_capacity)).map(Inner::Grid)
             }
-            Positions::Plane(coordinates) => {
-                let agents = join(&coordinates, &footprints, world);
-                let plane = plane(py, metric, wrap)?;
+            Start::Plane(plane, places) => {
+                let agents = join(&places, &footprints, world);
                 py.detach(|| Scheduler::new(plane, rule, &agents, story_capacity)).map(Inner::Plane)
+            }
+            Start::Graph(graph, nodes) => {
+                let agents = join(&nodes, &footprints, world);
+                py.detach(|| Scheduler::new(graph, rule, &agents, story_capacity)).map(Inner::Graph)
             }
         };
         let inner = Mutex::new(inner.map_err(|error| from_core(py, &error))?);
-        Ok(Self { inner, metric: metric_name, rule: rule_name, common })
+        Ok(Self { inner, kind, metric, rule: rule_name, common })
     }
 
     /// Return the agents that may start their next step.
@@ -169,7 +167,7 @@ impl PyScheduler {
     ///     New array. Ordered by clock, then by the number of agents they hold up (most first; the
     ///     busiest member speaks for a cluster), then by id. Members of a cluster stand together.
     fn ready<'py>(&self, py: Python<'py>) -> PyResult<Ids<'py>> {
-        Ok(arrays::from_ids(py, &either!(&*self.lock(py)?, scheduler => scheduler.ready())))
+        Ok(arrays::from_ids(py, &any!(&*self.lock(py)?, scheduler => scheduler.ready())))
     }
 
     /// Mark agents as executing their next step.
@@ -188,7 +186,7 @@ impl PyScheduler {
     fn start(&self, ids: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = ids.py();
         let ids = self.ids(ids)?;
-        self.change(py, ids.len(), |inner| either!(inner, scheduler => scheduler.start(&ids)))
+        self.change(py, ids.len(), |inner| any!(inner, scheduler => scheduler.start(&ids)))
     }
 
     /// End the step of running agents, and return those that may start because of it.
@@ -200,7 +198,7 @@ impl PyScheduler {
     ///     list (copied).
     /// positions : array (k, 2)
     ///     Where each of them stands now, at most its `speed` from where it stood; whole numbers
-    ///     on a grid. Copied.
+    ///     on a grid; on a graph nodes, of shape (k,). Copied.
     ///
     /// Returns
     /// -------
@@ -221,36 +219,29 @@ impl PyScheduler {
         let py = ids.py();
         let ids = self.ids(ids)?;
         let count = ids.len();
-        let check = |given: usize| {
-            if given == count {
-                return Ok(());
-            }
-            let message = format!("finish() got {count} ids and {given} positions");
-            Err(plain(py, "ArrayShapeError", message))
-        };
         let whose = |row: usize| {
             let id = ids.get(row).copied().unwrap_or(AgentId(u32::MAX));
-            let clock = |inner: &Inner| either!(inner, scheduler => scheduler.clock(id)).ok();
+            let clock = |inner: &Inner| any!(inner, scheduler => scheduler.clock(id)).ok();
             (id, self.lock(py).ok().and_then(|inner| clock(&inner)))
         };
         let mut newly_ready = Vec::new();
-        // The kind of position never changes, so the lock need not be kept in between.
-        let is_grid = matches!(*self.lock(py)?, Inner::Grid(_));
-        if is_grid {
-            let tiles = arrays::tiles(positions, whose)?;
-            check(tiles.len())?;
-            self.change(py, count, |inner| match inner {
-                Inner::Grid(scheduler) => scheduler.finish(&ids, &tiles, &mut newly_ready),
-                Inner::Plane(_) => unreachable!("{OTHER_KIND}"),
-            })?;
-        } else {
-            let coordinates = arrays::coordinates(positions, whose)?;
-            check(coordinates.len())?;
-            self.change(py, count, |inner| match inner {
-                Inner::Plane(scheduler) => scheduler.finish(&ids, &coordinates, &mut newly_ready),
-                Inner::Grid(_) => unreachable!("{OTHER_KIND}"),
-            })?;
+        let positions = self.kind.positions(positions, whose)?;
+        if positions.len() != count {
+            let message = format!("finish() got {count} ids and {} positions", positions.len());
+            return Err(plain(py, "ArrayShapeError", message));
         }
+        self.change(py, count, |inner| match (inner, &positions) {
+            (Inner::Grid(scheduler), Positions::Grid(tiles)) => {
+                scheduler.finish(&ids, tiles, &mut newly_ready)
+            }
+            (Inner::Plane(scheduler), Positions::Plane(places)) => {
+                scheduler.finish(&ids, places, &mut newly_ready)
+            }
+            (Inner::Graph(scheduler), Positions::Graph(nodes)) => {
+                scheduler.finish(&ids, nodes, &mut newly_ready)
+            }
+            _ => unreachable!("{OTHER_KIND}"),
+        })?;
         Ok(arrays::from_ids(py, &newly_ready))
     }
 
@@ -264,7 +255,7 @@ impl PyScheduler {
     ///
     /// Parameters
     /// ----------
-    /// position : (x, y)
+    /// position : (x, y), or a node on a graph
     ///     Where it stands at the start of its first step.
     /// sight, speed, reach : float, optional
     ///     Its footprint; by default the one all first agents share, or the numbers given at the
@@ -322,6 +313,9 @@ impl PyScheduler {
             (Inner::Plane(scheduler), Place::Coordinates(position)) => {
                 scheduler.add(&NewAgent { position, footprint, world }, at, &mut newly_ready)
             }
+            (Inner::Graph(scheduler), Place::Node(position)) => {
+                scheduler.add(&NewAgent { position, footprint, world }, at, &mut newly_ready)
+            }
             _ => unreachable!("{OTHER_KIND}"),
         })?;
         Ok((id.0, step))
@@ -337,7 +331,7 @@ impl PyScheduler {
     /// ----------
     /// parent : int
     ///     Who brings it about; running.
-    /// position : (x, y)
+    /// position : (x, y), or a node on a graph
     ///     Where the child stands at the start of its first step. At most the parent's `reach` from
     ///     where the parent stood at the start of its step; less, by as much as the child's `reach`
     ///     is greater than the parent's `speed`.
@@ -379,6 +373,9 @@ impl PyScheduler {
             (Inner::Plane(scheduler), Place::Coordinates(position)) => {
                 scheduler.spawn(parent, position, footprint)
             }
+            (Inner::Graph(scheduler), Place::Node(position)) => {
+                scheduler.spawn(parent, position, footprint)
+            }
             _ => unreachable!("{OTHER_KIND}"),
         })?;
         Ok(child.0)
@@ -412,7 +409,7 @@ impl PyScheduler {
         self.change(
             py,
             ids.len(),
-            |inner| either!(inner, scheduler => scheduler.remove(&ids, &mut newly_ready)),
+            |inner| any!(inner, scheduler => scheduler.remove(&ids, &mut newly_ready)),
         )?;
         Ok(arrays::from_ids(py, &newly_ready))
     }
@@ -424,7 +421,7 @@ impl PyScheduler {
     /// UnknownAgentError, AgentLeftError
     fn blockers<'py>(&self, agent: &Bound<'py, PyAny>) -> PyResult<Ids<'py>> {
         let blockers =
-            self.ask(agent, |inner, id| either!(inner, scheduler => scheduler.blockers(id)))?;
+            self.ask(agent, |inner, id| any!(inner, scheduler => scheduler.blockers(id)))?;
         Ok(arrays::from_ids(agent.py(), &blockers))
     }
 
@@ -436,8 +433,7 @@ impl PyScheduler {
     /// ------
     /// UnknownAgentError
     fn story(&self, agent: &Bound<'_, PyAny>) -> PyResult<Vec<PyStoryEntry>> {
-        let story =
-            self.ask(agent, |inner, id| either!(inner, scheduler => scheduler.story(id)))?;
+        let story = self.ask(agent, |inner, id| any!(inner, scheduler => scheduler.story(id)))?;
         Ok(story.into_iter().map(PyStoryEntry).collect())
     }
 
@@ -449,8 +445,7 @@ impl PyScheduler {
     /// ------
     /// UnknownAgentError
     fn status(&self, agent: &Bound<'_, PyAny>) -> PyResult<&'static str> {
-        let status =
-            self.ask(agent, |inner, id| either!(inner, scheduler => scheduler.status(id)))?;
+        let status = self.ask(agent, |inner, id| any!(inner, scheduler => scheduler.status(id)))?;
         Ok(match status {
             Status::Blocked => "blocked",
             Status::Held => "held",
@@ -468,7 +463,7 @@ impl PyScheduler {
     /// ------
     /// UnknownAgentError
     fn held_up(&self, agent: &Bound<'_, PyAny>) -> PyResult<u32> {
-        self.ask(agent, |inner, id| either!(inner, scheduler => scheduler.held_up(id)))
+        self.ask(agent, |inner, id| any!(inner, scheduler => scheduler.held_up(id)))
     }
 
     /// Return, for each agent, the smallest id of the cluster it is ready or running with.
@@ -493,7 +488,7 @@ impl PyScheduler {
         let ids = self.ids(ids)?;
         let inner = self.lock(py)?;
         let labels: Result<Vec<_>, _> =
-            either!(&*inner, scheduler => ids.iter().map(|&id| scheduler.cluster(id)).collect());
+            any!(&*inner, scheduler => ids.iter().map(|&id| scheduler.cluster(id)).collect());
         drop(inner);
         Ok(arrays::from_ids(py, &labels.map_err(|error| from_core(py, &error))?))
     }
@@ -505,7 +500,7 @@ impl PyScheduler {
     /// InvariantError
     ///     A bug of Headway.
     fn validate(&self, py: Python<'_>) -> PyResult<()> {
-        self.change(py, LONG, |inner| either!(inner, scheduler => scheduler.validate()))
+        self.change(py, LONG, |inner| any!(inner, scheduler => scheduler.validate()))
     }
 
     /// The next step of each agent (while running: the one it executes); int64 (n,), new array.
@@ -514,7 +509,7 @@ impl PyScheduler {
     #[getter]
     fn clocks<'py>(&self, py: Python<'py>) -> PyResult<Ids<'py>> {
         let inner = self.lock(py)?;
-        let clocks: Result<Vec<u32>, _> = either!(&*inner, scheduler => {
+        let clocks: Result<Vec<u32>, _> = any!(&*inner, scheduler => {
             (0..scheduler.agents_joined()).map(|i| scheduler.clock(AgentId(i as u32))).collect()
         });
         drop(inner);
@@ -523,30 +518,32 @@ impl PyScheduler {
     }
 
     /// Where each agent stood at the start of its current step: int64 or float64 (n, 2), new array.
+    ///
+    /// On a graph int64 (n,), the nodes.
     #[getter]
     fn positions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let inner = self.lock(py)?;
-        let array = match &*inner {
+        let refused = |error| from_core(py, &error);
+        Ok(match &*self.lock(py)? {
             Inner::Grid(scheduler) => {
-                let flat = flat_positions(scheduler).map_err(|error| from_core(py, &error))?;
-                let wide: Vec<i64> = flat.into_iter().map(i64::from).collect();
-                wide.into_pyarray(py).reshape([scheduler.agents_joined(), 2])?.into_any()
+                arrays::from_tiles(py, all_positions(scheduler).map_err(refused)?)?
             }
             Inner::Plane(scheduler) => {
-                let flat = flat_positions(scheduler).map_err(|error| from_core(py, &error))?;
-                flat.into_pyarray(py).reshape([scheduler.agents_joined(), 2])?.into_any()
+                arrays::from_coordinates(py, all_positions(scheduler).map_err(refused)?)?
             }
-        };
-        Ok(array)
+            Inner::Graph(scheduler) => {
+                let nodes = all_positions(scheduler).map_err(refused)?;
+                arrays::from_steps(py, nodes.into_iter()).into_any()
+            }
+        })
     }
 
     /// The smallest clock of the agents present: no step before it can change any more.
     #[getter]
     fn frontier(&self, py: Python<'_>) -> PyResult<u32> {
-        Ok(either!(&*self.lock(py)?, scheduler => scheduler.frontier()))
+        Ok(any!(&*self.lock(py)?, scheduler => scheduler.frontier()))
     }
 
-    /// The metric, as given.
+    /// The metric, as given; "hops" on a graph.
     #[getter]
     fn metric(&self) -> &'static str {
         self.metric
@@ -559,7 +556,7 @@ impl PyScheduler {
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(either!(&*self.lock(py)?, scheduler => scheduler.agents_joined()))
+        Ok(any!(&*self.lock(py)?, scheduler => scheduler.agents_joined()))
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -597,17 +594,8 @@ impl PyScheduler {
 
     /// Where somebody about to join is to stand.
     fn place(&self, given: &Bound<'_, PyAny>) -> PyResult<Place> {
-        let row = arrays::one_position(given)?;
-        let (is_grid, next) = match &*self.lock(given.py())? {
-            Inner::Grid(scheduler) => (true, scheduler.agents_joined()),
-            Inner::Plane(scheduler) => (false, scheduler.agents_joined()),
-        };
-        let whose = |_| (AgentId(next as u32), None);
-        Ok(if is_grid {
-            Place::Tile(arrays::tiles(&row, whose)?[0])
-        } else {
-            Place::Coordinates(arrays::coordinates(&row, whose)?[0])
-        })
+        let next = self.__len__(given.py())?;
+        self.kind.place(given, Some(AgentId(next as u32)))
     }
 
     fn ids(&self, given: &Bound<'_, PyAny>) -> PyResult<Vec<AgentId>> {
@@ -657,11 +645,11 @@ impl PyScheduler {
     }
 }
 
-fn join<C: Copy>(
-    positions: &[[C; 2]],
+fn join<P: Copy>(
+    positions: &[P],
     footprints: &[Footprint],
     world: impl Fn(usize) -> u32,
-) -> Vec<NewAgent<C>> {
+) -> Vec<NewAgent<P>> {
     positions
         .iter()
         .zip(footprints)
@@ -670,10 +658,6 @@ fn join<C: Copy>(
         .collect()
 }
 
-fn flat_positions<S: Space>(scheduler: &Scheduler<S>) -> Result<Vec<S::Coord>, Error> {
-    let mut flat = Vec::with_capacity(2 * scheduler.agents_joined());
-    for i in 0..scheduler.agents_joined() {
-        flat.extend(scheduler.position(AgentId(i as u32))?);
-    }
-    Ok(flat)
+fn all_positions<S: Space>(scheduler: &Scheduler<S>) -> Result<Vec<S::Position>, Error> {
+    (0..scheduler.agents_joined()).map(|i| scheduler.position(AgentId(i as u32))).collect()
 }

@@ -3,7 +3,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
-use headway_core::{AgentId, Footprint, Metric, NewAgent, Rule, Step, World};
+use headway_core::{AgentId, Footprint, Graph, Metric, NewAgent, Rule, Step, World};
 
 /// `SplitMix64`: one integer makes every choice of a test.
 pub struct Random(pub u64);
@@ -56,7 +56,7 @@ pub fn product(limits: [u32; 6]) -> impl Iterator<Item = (u32, u32, u32, u32, u3
 /// Sees four tiles far, walks one.
 pub const VILLAGER: Footprint = Footprint { sight: 4.0, reach: 1.0, speed: 1.0 };
 
-pub const fn villager_at(x: i32, y: i32) -> NewAgent<i32> {
+pub const fn villager_at(x: i32, y: i32) -> NewAgent<[i32; 2]> {
     NewAgent { position: [x, y], footprint: VILLAGER, world: 0 }
 }
 
@@ -73,6 +73,60 @@ pub fn distance(metric: Metric, wrap: Option<[f64; 2]>, p: [f64; 2], q: [f64; 2]
         Metric::Manhattan => gap(0) + gap(1),
         Metric::Euclidean => gap(0).hypot(gap(1)),
     }
+}
+
+/// A small graph, in compressed rows, and the hops between all its nodes: a path, a ring, a tree, a
+/// star, or links drawn at random, which may leave parts unconnected.
+pub fn random_graph(random: &mut Random) -> (Graph, Vec<Vec<f64>>) {
+    let nodes = random.between(1, 24) as usize;
+    let kind = random.below(6);
+    let mut links = Vec::new();
+    for node in 1..nodes {
+        match kind {
+            0 | 1 => links.push((node, node - 1)),
+            2 => links.push((node, random.below(node as u64) as usize)),
+            3 => links.push((node, 0)),
+            _ => {
+                for _ in 0..random.below(3) {
+                    links.push((node, random.below(nodes as u64) as usize));
+                }
+            }
+        }
+    }
+    if kind == 1 {
+        links.push((0, nodes - 1));
+    }
+    let mut hops = vec![vec![f64::INFINITY; nodes]; nodes];
+    for (i, row) in hops.iter_mut().enumerate() {
+        row[i] = 0.0;
+    }
+    for &(a, b) in links.iter().filter(|(a, b)| a != b) {
+        (hops[a][b], hops[b][a]) = (1.0, 1.0);
+    }
+    for by in 0..nodes {
+        for a in 0..nodes {
+            for b in 0..nodes {
+                hops[a][b] = hops[a][b].min(hops[a][by] + hops[by][b]);
+            }
+        }
+    }
+    // Given one way, the other, or both.
+    let mut rows = vec![Vec::new(); nodes];
+    for (a, b) in links {
+        let ways = random.below(3);
+        if ways != 0 {
+            rows[a].push(b as u32);
+        }
+        if ways != 1 {
+            rows[b].push(a as u32);
+        }
+    }
+    let mut indptr = vec![0];
+    indptr.extend(rows.iter().scan(0, |sum, row| {
+        *sum += row.len();
+        Some(*sum)
+    }));
+    (Graph::new(&indptr, &rows.concat()).unwrap(), hops)
 }
 
 #[derive(Clone, Debug)]
@@ -92,15 +146,23 @@ pub struct Twin {
     pub rule: Rule,
     pub metric: Metric,
     pub wrap: Option<[f64; 2]>,
+    /// On a graph: the distances of all nodes, which are the first coordinates.
+    pub hops: Option<Vec<Vec<f64>>>,
     pub agents: Vec<TwinAgent>,
     /// The compatibility rule uses the largest of the first agents' footprints for all.
     pub widest: Footprint,
 }
 
 impl Twin {
+    pub fn distance(&self, p: [f64; 2], q: [f64; 2]) -> f64 {
+        match &self.hops {
+            Some(hops) => hops[p[0] as usize][q[0] as usize],
+            None => distance(self.metric, self.wrap, p, q),
+        }
+    }
+
     fn within(&self, a: &TwinAgent, b: &TwinAgent, bound: f64) -> bool {
-        let bound = bound + bound * self.lean;
-        distance(self.metric, self.wrap, a.position, b.position) <= bound
+        self.distance(a.position, b.position) <= bound + bound * self.lean
     }
 
     pub fn blocks(&self, a: usize, b: usize) -> bool {
