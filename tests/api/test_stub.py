@@ -60,6 +60,7 @@ def test_the_tree_of_exceptions():
         *("ArrayTypeError", "ArrayShapeError", "OptionError", "SchedulerError", "InvariantError"),
         *("EngineError", "TraceError", "MissingExtraError", "ValueTypeError", "SpaceError"),
         *("ActionError", "ViewClosedError", "StepTimeoutError", "StepFailedError"),
+        *("NameTakenError", "PlaceRuleError"),
     }
     action = {"BeyondReachError", "BeyondSightError", "UnknownNameError"}
     engine = {"EngineUnavailableError", "PromptTooLongError", "AnswerError"}

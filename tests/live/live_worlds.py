@@ -89,7 +89,7 @@ def _add(old, writes):
 def random_simulation(seed: int) -> Simulation:
     """Make the world of a seed."""
     chance = Random(f"world {seed}")
-    kind = chance.choice(["grid", "walls", "wrap", "plane", "torus"])
+    kind = chance.choice(["grid", "walls", "wrap", "plane", "torus", "graph"])
     speed = 0 if kind == "graph" and chance.random() < 0.6 else chance.choice([1, 1, 2])
     side = chance.choice([12, 20, 30])
     space, where, move = _space(kind, side, speed, chance)

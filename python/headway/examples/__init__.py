@@ -1,0 +1,1 @@
+"""Simulations that come with Headway; `headway run town` runs one of them."""
