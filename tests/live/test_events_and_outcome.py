@@ -60,6 +60,7 @@ def test_all_kinds_of_events_are_told_in_order(schedule):
             (0, "a", "state", 0.5),
             (0, "a", "spawn", "a.kid"),
             (1, "a", "leave", None),
+            (1, "a.kid", "join", [0, 0]),
             (1, "b", "say", ["well", ["a", "b"]]),
             (2, "b", "say", ["well", ["a", "b"]]),
         )
@@ -77,16 +78,7 @@ def test_events_come_as_soon_as_they_are_final():
     assert told == [("a0", 0), ("a1", 0), 0, 0, ("a0", 1), ("a1", 1), 1, 1]
 
 
-@pytest.mark.parametrize(
-    "schedule",
-    [
-        "conservative",
-        pytest.param(
-            "lockstep",
-            marks=pytest.mark.xfail(strict=True, reason="with nobody there the frontier is 0"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("schedule", ["conservative", "lockstep"])
 def test_the_last_one_to_leave_is_told_of(schedule):
     events = []
     run(line(lambda a, v: Action(leave=v.step == 2, state=v.step)), 9, schedule=schedule,
@@ -96,7 +88,6 @@ def test_the_last_one_to_leave_is_told_of(schedule):
     ]  # fmt: skip
 
 
-@pytest.mark.xfail(strict=True, reason="listed among the kinds of events, and never told")
 def test_who_joins_later_is_told_of():
     events = []
     agents = [Doer("a", (0, 0)), Doer("b", (1, 0), joins=2)]
@@ -104,7 +95,6 @@ def test_who_joins_later_is_told_of():
     assert [(e.step, e.agent, e.what) for e in events] == [(2, "b", "join")]
 
 
-@pytest.mark.xfail(strict=True, reason="only the first run's on_event is used")
 @pytest.mark.parametrize("first", [None, lambda event: None])
 def test_every_run_has_its_own_on_event(first):
     events, simulation = [], line(lambda a, v: Action(state=v.step))
@@ -127,7 +117,6 @@ def raises_once(at):
     return call
 
 
-@pytest.mark.xfail(strict=True, reason="those who had become ready are forgotten")
 @pytest.mark.parametrize("schedule", ["conservative", "lockstep"])
 def test_a_run_whose_on_event_raised_can_go_on(schedule):
     step = lambda a, v: Action(state=v.step)  # noqa: E731
@@ -154,7 +143,6 @@ def test_a_run_whose_progress_raised_can_go_on(at, monkeypatch):
     assert outcome.final == run(line(step, step), 5).final
 
 
-@pytest.mark.xfail(strict=True, reason="those who had become ready are forgotten")
 def test_a_run_in_which_the_rule_of_a_place_raised_can_go_on():
     broken = [True]
 
@@ -242,7 +230,6 @@ def test_figures_go_on_over_several_runs():
         assert (outcome.seconds, outcome.calls, outcome.calls_in_flight_mean) == (steps, steps, 1)
 
 
-@pytest.mark.xfail(strict=True, reason="the steps before somebody joins count as executed")
 def test_steps_before_somebody_joins_do_not_count():
     agents = [Doer("a", (0, 0)), Doer("b", (9, 9), joins=3)]
     assert run(Simulation(Grid(20, 20), agents), 5).agent_steps == 5 + 2
@@ -290,7 +277,6 @@ def test_positions_on_a_plane_are_written_as_they_are():
     assert outcome.final["agents"]["a"]["position"] == [0.30000000000000004, 1 / 3]
 
 
-@pytest.mark.xfail(strict=True, reason="the loop gets a turn whenever 2 ms of real time are over")
 def test_how_fast_the_machine_is_does_not_change_modelled_times(monkeypatch):
     # When both `b` and `g` have their answers, `g` asks a hundred times in tasks of its own, and
     # `a` asks once, a batch later: which comes first at the server, where only 64 fit?

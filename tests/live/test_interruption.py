@@ -97,7 +97,6 @@ def test_a_run_cancelled_at_any_moment_goes_on_as_if_nothing_had_happened(schedu
             assert len(asyncio.all_tasks()) == 1
             if part.cancelled():
                 broken_off += 1
-                assert simulation.outcome().finished is False
             else:
                 outcome = part.result()
             turns += every
@@ -141,7 +140,6 @@ def test_a_run_cancelled_while_the_engine_starts_closes_it():
     asyncio.run(main())
 
 
-@pytest.mark.xfail(strict=True, reason="a step that was broken off is begun again in any case")
 def test_a_run_for_fewer_steps_does_not_go_beyond_them():
     steps = []
 

@@ -121,7 +121,6 @@ def test_a_call_that_makes_no_sense_is_refused_before_it_is_made(what):
     refuses(*WRONG[what])
 
 
-@pytest.mark.xfail(strict=True, reason="the message is that of whatever stumbles over it, if any")
 @pytest.mark.parametrize("what", RAW)
 def test_a_call_of_wrong_types_is_refused_before_it_is_made(what):
     refuses(*RAW[what])
@@ -194,7 +193,6 @@ def test_an_agent_may_catch_the_failure_of_a_call():
 # The result does not depend on which answer comes first.
 
 
-@pytest.mark.xfail(strict=True, reason="numbered as they are made, so their seeds depend on time")
 def test_chains_of_calls_at_the_same_time_do_not_depend_on_which_answer_comes_first():
     async def step(agent, view):
         async def chain(first):
@@ -260,7 +258,7 @@ def test_an_answer_that_comes_after_its_step_changes_nothing():
         "clock": 2, "position": [0, 0], "state": 1, "said": None, "inbox": [],
     }  # fmt: skip
     assert answers == []
-    assert [type(task.exception()) for task in tasks] == [ViewClosedError] * 2
+    assert [task.cancelled() for task in tasks] == [True] * 2
 
 
 # Engines that fail.
@@ -277,8 +275,6 @@ ERRORS = {
 @pytest.mark.parametrize("turns", [0, 1])
 @pytest.mark.parametrize("what", ERRORS)
 def test_an_engine_that_fails_fails_the_step_that_asked(what, turns):
-    if what == "generator" and turns == 0:
-        pytest.xfail("what is not an Exception and comes before the first wait breaks the run")
     error = ERRORS[what]
     engine = Asked(lambda request: error if request.step == 1 else "well", turns=turns)
     outcome = run_cleanly(line(asks()), 3, engine=engine, on_error="skip")
@@ -290,7 +286,6 @@ def test_an_engine_that_fails_fails_the_step_that_asked(what, turns):
 
 
 @pytest.mark.parametrize("answer", [None, 7, {"text": "hi"}])
-@pytest.mark.xfail(strict=True, reason="AttributeError: 'NoneType' object has no attribute ...")
 def test_an_engine_that_answers_nonsense_is_named(answer):
     with pytest.raises(StepFailedError, match=r"engine|Answer"):
         run(line(asks()), 1, engine=Asked(lambda request: answer))
@@ -356,7 +351,6 @@ def test_on_call_is_told_of_every_answered_call():
     assert outcome.calls == 4
 
 
-@pytest.mark.xfail(strict=True, reason="it is raised within the step, and so the step's failure")
 def test_an_error_of_on_call_is_not_the_agents():
     def on_call(request, answer):
         raise OSError("disk full")

@@ -214,7 +214,6 @@ def test_who_comes_and_goes_leaves_little_behind():
     assert sum(map(len, world._said)) <= 100
 
 
-@pytest.mark.xfail(strict=True, reason="a message that crosses its recipient's leaving stays")
 def test_letters_to_those_who_have_left_are_thrown_away():
     def mayfly(agent, view):
         return Action(leave=True)

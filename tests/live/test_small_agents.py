@@ -135,10 +135,7 @@ def test_what_a_simulation_is_made_of_is_checked_when_it_is_made():
 @pytest.mark.parametrize(
     "footprint",
     [
-        pytest.param(
-            {"sight": float("nan")},
-            marks=pytest.mark.xfail(strict=True, reason="speaks of a radius, names nobody"),
-        ),
+        {"sight": float("nan")},
         {"speed": -1},
         {"reach": -2},
         {"speed": 2, "reach": 1},
@@ -187,7 +184,6 @@ def test_everybody_may_join_later():
     assert sorted(told) == [(2, "a0"), (3, "a0"), (3, "a1"), (4, "a0"), (4, "a1")]
 
 
-@pytest.mark.xfail(strict=True, reason="the second run takes over the state of the first")
 def test_two_runs_of_one_simulation_at_a_time_are_refused():
     async def main():
         simulation = line(talks)

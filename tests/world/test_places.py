@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.errors import OptionError, ValueTypeError
+from headway.errors import OptionError, PlaceRuleError, ValueTypeError
 from headway.world import Place, thaw
 from headway.world.places import RULES, Versions
 
@@ -117,7 +117,7 @@ def test_a_place_says_what_is_wrong_with_it():
         Versions(Place("it", (0, 0), state={1}))
     versions = Versions(Place("it", (0, 0), rule=lambda state, writes: {1}))
     versions.write(0, (0,), "a", 1)
-    with pytest.raises(ValueTypeError, match="what the rule of 'it' returns holds a set"):
+    with pytest.raises(PlaceRuleError, match="what the rule of 'it' returns holds a set"):
         versions.state(1)
 
 
@@ -127,6 +127,6 @@ def test_a_rule_cannot_change_the_state_it_is_given():
 
     versions = Versions(Place("it", (0, 0), state={"on": False}, rule=rule))
     versions.write(0, (0,), "a", 1)
-    with pytest.raises(TypeError):
+    with pytest.raises(PlaceRuleError, match="writes of step 0: TypeError"):
         versions.state(1)
     assert dict(versions.state(0)) == {"on": False}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import itertools
+from contextlib import suppress
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +35,8 @@ TURN_NS = 2_000_000
 #: Commits after which it gets one where time is modelled, and must not depend on real time.
 TURN_COMMITS = 50
 
-#: Turns of an event loop that does not tell whether it has work, after which it has none.
-QUIET_TURNS = 20
+#: Turns after which the event loop counts as idle even if something else keeps it busy.
+QUIET_TURNS = 50
 
 
 class Driver:
@@ -161,12 +161,10 @@ class Driver:
     async def _quiet(self) -> None:
         """Let the event loop turn until it has nothing to do but to wait."""
         loop = asyncio.get_running_loop()
-        scheduled = getattr(loop, "_ready", None)
-        for turn in itertools.count():
+        scheduled = getattr(loop, "_ready", True)  # not every kind of loop tells
+        for _ in range(QUIET_TURNS):
             await asyncio.sleep(0)
-            if self._ended or self._failed:
-                return
-            if not scheduled if scheduled is not None else turn >= QUIET_TURNS:
+            if self._ended or self._failed or not scheduled:
                 return
 
     def _news(self) -> bool:
@@ -211,7 +209,7 @@ class Driver:
                 self._ended.append((agent, result))
             else:
                 self._await(agent, result)
-        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
             self._fail(agent, error)
@@ -296,11 +294,8 @@ class Driver:
             self.stop(step_failed(name, step, tried, error))
             return
         if agent in self._snapshots:
-            try:
+            with suppress(Exception):  # told of is what failed first
                 self._snapshot(agent)
-            except Exception as unrestored:
-                self.stop(step_failed(name, step, tried, unrestored))
-                return
         self.failures.append(Failure(name, step, told(error), then))
         if self.log:
             self.log.add(step, state.ranks[agent], name, then, type(error).__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -183,6 +184,8 @@ def as_messages(
         if not prompt:
             raise OptionError("the prompt is empty")
         return (Message("user", prompt),)
+    if not isinstance(prompt, Iterable):
+        raise OptionError(f"a prompt is text or messages, got {prompt!r}")
     messages = []
     for message in prompt:
         try:

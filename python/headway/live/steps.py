@@ -75,6 +75,7 @@ class _Host:
         self.next: _Job | None = None
         self.job: _Job | None = None
         self.task = loop.create_task(self._run(loop), context=self.context)
+        self.task.add_done_callback(lambda _: steps._gone(self))
 
     @property
     def is_fresh(self) -> bool:
@@ -143,6 +144,7 @@ class Steps:
         self._loop = asyncio.get_running_loop()
         self._idle: list[_Host] = []
         self._hosts: dict[int, _Host] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
     def __len__(self) -> int:
@@ -162,7 +164,7 @@ class Steps:
         BaseException
             Whatever the coroutine raised before it waited.
         """
-        host = self._idle.pop() if self._idle else _Host(self, self._loop)
+        host = self._idle.pop() if self._idle else self._new_host()
         driver = asyncio.current_task(self._loop)
         if driver is not None:
             asyncio.tasks._leave_task(self._loop, driver)
@@ -170,10 +172,12 @@ class Steps:
         try:
             awaited = host.context.run(coroutine.send, None)
         except StopIteration as stop:
-            self._give_back(host)
+            if not self._give_back(host):
+                host.task.cancel()
             return True, stop.value
         except BaseException:
-            self._give_back(host)
+            if not self._give_back(host):
+                host.task.cancel()
             raise
         finally:
             asyncio.tasks._leave_task(self._loop, host.task)
@@ -206,7 +210,6 @@ class Steps:
     async def close(self) -> None:
         """Cancel all steps and wait for their ends; `done` is not told of them."""
         self._closing = True
-        tasks = [host.task for host in (*self._hosts.values(), *self._idle)]
         for key in list(self._hosts):
             self.cancel(key)
         deadline = self._loop.time() + GRACE
@@ -217,16 +220,28 @@ class Steps:
         for host in self._idle:
             host.task.cancel()
         self._idle.clear()
-        if tasks:
-            await asyncio.wait(tasks, timeout=GRACE)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=GRACE)
+
+    def _new_host(self) -> _Host:
+        host = _Host(self, self._loop)
+        self._tasks.add(host.task)
+        return host
+
+    def _gone(self, host: _Host) -> None:
+        """Have another host take the job of one whose task was cancelled before it began."""
+        self._tasks.discard(host.task)
+        job, host.next = host.next, None
+        if job is not None and not job.dead:
+            job.cancelled = True
+            self._hosts[job.key] = other = self._new_host()
+            other.take(job)
 
     def _give_back(self, host: _Host) -> bool:
         """Keep a host for another step, if this one has left no traces on it."""
         if host.is_fresh and not self._closing:
             self._idle.append(host)
             return True
-        if host.job is None and not host.task.done() and host.task is not asyncio.current_task():
-            host.task.cancel()
         return False
 
     def _ended(
