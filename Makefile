@@ -37,7 +37,7 @@ build: $(VENV)/.built ## set up .venv and build the extension
 
 .PHONY: run
 run: build ## run a town of 25 villagers out of order on the embedded model, then in lock-step
-	$(BIN)/headway run town --engine local --compare
+	$(BIN)/headway run town --engine local --steps 120 --compare
 
 .PHONY: replay
 replay: build ## draw a day of 25 agents and compare all schedules on it
@@ -69,7 +69,7 @@ $(VENV)/.vllm: $(VENV)/.built $(shell find python -name '*.py')
 	rm -rf build/vllm-wheel
 	$(BIN)/maturin build --release --strip --quiet --out build/vllm-wheel
 	$(VLLM_PIP) --no-deps --force-reinstall build/vllm-wheel/*.whl
-	$(VLLM_PIP) -c .ci/constraints.txt click hypothesis json-repair pytest pytiled-parser rich
+	$(VLLM_PIP) -c .ci/constraints.txt click hypothesis json-repair pytest rich
 	@touch $@
 
 .PHONY: test-vllm

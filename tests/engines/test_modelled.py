@@ -180,7 +180,6 @@ def test_a_failure_of_the_texts_is_passed_on_and_takes_no_time():
     assert outcome.seconds == 0
 
 
-@pytest.mark.xfail(strict=True, reason="nobody lets its time pass, so the run hangs")
 def test_texts_that_take_modelled_time_themselves_are_refused():
     with pytest.raises(OptionError, match="at once"):
         ModelledEngine(PRESET, answers=ScriptedEngine())

@@ -9,15 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from live_worlds import random_simulation
 
 from headway import OnError
 from headway.engines.openai import OpenAIEngine
+from headway.examples.town import town
 
 SERVER = Path(__file__).parents[1] / "engines" / "fake_server.py"
 
-#: A world whose agents talk a lot.
-SEED, STEPS = 4, 30
+STEPS = 100
 
 
 @contextlib.contextmanager
@@ -33,7 +32,7 @@ def server():
 
 
 def run(addresses, schedule="conservative", after=None, kill=None):
-    """Run the world; kill a process once so many calls have been answered."""
+    """Run the town; kill a process once so many calls have been answered."""
     answered = []
 
     def on_call(request, _):
@@ -42,8 +41,7 @@ def run(addresses, schedule="conservative", after=None, kill=None):
             kill.send_signal(signal.SIGKILL)
             kill.wait()
 
-    simulation = random_simulation(SEED)
-    outcome = simulation.run(
+    outcome = town(agents=25, seed=1).run(
         STEPS,
         engine=OpenAIEngine(addresses),
         schedule=schedule,
@@ -57,7 +55,7 @@ def run(addresses, schedule="conservative", after=None, kill=None):
 def test_a_server_is_killed_and_nothing_is_lost_or_applied_twice(after):
     with server() as (first, one), server() as (_, two):
         expected, asked = run([two], schedule="lockstep")
-        assert len(asked) > 120, "the world is too quiet"
+        assert len(asked) > 120, "the town is too quiet"
         outcome, answered = run([one, two], after=after, kill=first)
         assert first.poll() is not None
     assert outcome.finished

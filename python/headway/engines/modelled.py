@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from headway.engines.base import Answer, Engine, Request
 from headway.engines.scripted import ScriptedEngine, prompt_tokens_of, tokens_of
+from headway.errors import OptionError
 
 if TYPE_CHECKING:
     from headway.engines.virtual import Preset
@@ -27,12 +28,23 @@ class ModelledEngine(Engine):
         How many copies of the model.
     answers : Engine, optional
         Whose texts to use; by default the scripted engine's. Must answer at once.
+
+    Raises
+    ------
+    OptionError
+        If the time of `answers` is modelled too: nobody would let it pass.
     """
 
     name = "virtual"
     virtual = True
 
     def __init__(self, preset: Preset, *, replicas: int = 1, answers: Engine | None = None) -> None:
+        if answers is not None and answers.virtual:
+            raise OptionError(
+                f"the engine whose texts are used must answer at once, but the time of"
+                f" {answers.name!r} is modelled too; pass one in real time, such as"
+                " ScriptedEngine(latency=None)"
+            )
         self._server = preset.server(replicas)
         self._answers = answers or ScriptedEngine(latency=None)
         self._waiting: dict[int, asyncio.Future[None]] = {}

@@ -18,9 +18,11 @@ def _scripted(rest: str) -> Engine:
     return ScriptedEngine(latency=random_latency(int(rest or 0)))
 
 
-def _null(_: str) -> Engine:
+def _null(rest: str) -> Engine:
     from headway.engines.scripted import ScriptedEngine  # noqa: PLC0415 - lazy
 
+    if rest:
+        raise ValueError(f"it takes nothing after a colon, not {rest!r}")
     return ScriptedEngine(latency=None)
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import heapq
 import json
+import math
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from headway.engines.base import Answer, Engine, Request
 from headway.engines.instances import instance_of
+from headway.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +77,8 @@ class ScriptedEngine(Engine):
         From a request to the text of its answer; by default `scripted_answer`.
     latency : callable or None
         From a request to the modelled seconds its answer takes; by default `random_latency()`.
-        With None every answer is there at once, and time is real: the null engine.
+        A call whose latency is negative or not finite raises EngineError. With None every answer is
+        there at once, and time is real: the null engine.
     """
 
     name = "scripted"
@@ -96,9 +99,14 @@ class ScriptedEngine(Engine):
     async def complete(self, request: Request) -> Answer:
         """Answer one request."""
         if self._latency is not None:
+            latency = self._latency(request)
+            if not (math.isfinite(latency) and latency >= 0):
+                raise EngineError(
+                    f"{request}: its latency is {latency} seconds; it must be finite and at least 0"
+                )
             self._made += 1
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            heapq.heappush(self._due, (self._now + self._latency(request), self._made, future))
+            heapq.heappush(self._due, (self._now + latency, self._made, future))
             await future
         text = self._answer(request)
         return Answer(
@@ -113,10 +121,11 @@ class ScriptedEngine(Engine):
         return self._now if self.virtual else super().now()
 
     def advance(self) -> bool:
-        """Jump to the next answer."""
+        """Jump to the next answer that is still waited for."""
         while self._due:
-            self._now, _, future = heapq.heappop(self._due)
+            due, _, future = heapq.heappop(self._due)
             if not future.done():
+                self._now = due
                 future.set_result(None)
                 return True
         return False

@@ -109,7 +109,14 @@ def _move(state: State, agent: int, step: int, to: Any) -> Any:  # noqa: ANN401
     return to
 
 
-def _letter(state: State, agent: int, step: int, name: str, body: Any, who: str) -> Any:  # noqa: ANN401
+def _letter(
+    state: State,
+    agent: int,
+    step: int,
+    name: str,
+    body: Any,  # noqa: ANN401
+    who: str,
+) -> Any:  # noqa: ANN401
     other = state.id_of.get(name)
     seen = state.world.neighbours(agent, step, state.sight[agent])
     if other is None or other not in seen:
@@ -181,7 +188,7 @@ def _children(state: State, agent: int, given: Sequence[Agent], who: str) -> tup
     return children
 
 
-def _check_name(state: State, agent: int, name: Any, names: set[str], who: str) -> None:  # noqa: ANN401
+def _check_name(state: State, agent: int, name: object, names: set[str], who: str) -> None:
     if not isinstance(name, str) or not name:
         raise ActionError(f"{who} spawns an agent named {name!r}; names are text")
     other = state.id_of.get(name)

@@ -80,7 +80,8 @@ class World:
 
     def position(self, agent: int, step: int) -> Position:
         """Return where an agent stood at the start of a step."""
-        return self._history.position(agent, step)
+        position: Position = self._history.position(agent, step)
+        return position
 
     def neighbours(self, agent: int, step: int, radius: float) -> list[int]:
         """Return who else was within a radius of an agent at the start of a step, by id."""

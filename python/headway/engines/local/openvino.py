@@ -251,7 +251,10 @@ class OpenVinoBackend:
     def _answer(self, live: _Live) -> Answer | EngineError:
         if live.handle.get_status() != self._genai.GenerationStatus.FINISHED:
             return EngineError("the local engine ran out of memory for a request")
-        output = live.handle.read_all()[0]
+        outputs = live.handle.read_all()
+        if not outputs:  # the first token ended the answer
+            return Answer(text="", prompt_tokens=len(live.prepared.tokens), model=self._model.name)
+        output = outputs[0]
         tokens = list(output.generated_ids)
         text, stopped = cut_at_stop(self._tokenizer.decode(tokens), live.prepared.request.stop)
         length = output.finish_reason == self._genai.GenerationFinishReason.LENGTH
