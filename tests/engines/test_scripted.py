@@ -199,7 +199,7 @@ SCHEMAS = st.recursive(LEAVES, larger, max_leaves=8)
 @given(SCHEMAS, st.integers())
 def test_a_drawn_value_fulfils_its_schema(schema, seed):
     whole = {"$defs": {"name": {"type": "string", "minLength": 1}}, "allOf": [schema]}
-    root = whole if schema is True else {**schema, "$defs": whole["$defs"]}
+    root = {**({} if schema is True else schema), "$defs": whole["$defs"]}
     value = instance_of(root, Random(seed))
     jsonschema.Draft202012Validator(whole).validate(value)
     text = scripted_answer(Request(messages=(Message("user", "x"),), schema=root, seed=abs(seed)))
@@ -229,6 +229,34 @@ PROMISED = {
     },
     "a reference with a slash": {"$ref": "#/$defs/a~1b", "$defs": {"a/b": {"type": "null"}}},
     "only a title": {"title": "Anything"},
+    "a required part of its own kind, or nothing": {
+        "$ref": "#/$defs/node",
+        "$defs": {"node": {
+            "type": "object", "required": ["left", "right", "more"],
+            "properties": {
+                "left": {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]},
+                "right": {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]},
+                "more": {"type": "array", "items": {"$ref": "#/$defs/node"}},
+            },
+        }},
+    },
+    "alternatives that never end": {
+        "type": "object", "required": ["next"],
+        "properties": {"next": {"anyOf": [{"$ref": "#"}, {"$ref": "#"}, {"type": "null"}]}},
+    },
+    "one of two properties": {
+        "type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}},
+        "oneOf": [{"required": ["a"]}, {"required": ["b"]}],
+    },
+    "a reference and more": {
+        "$ref": "#/$defs/many", "minimum": 8, "$defs": {"many": {"type": "integer"}}
+    },
+    "listed values and a type": {"type": "string", "enum": [1, True, "a", None]},
+    "notes": {
+        "$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
+        "properties": {"a": {"type": "boolean", "default": True, "examples": [False]}},
+        "additionalProperties": {"type": "integer"}, "required": ["b"], "description": "Two.",
+    },
 }  # fmt: skip
 
 
@@ -257,6 +285,39 @@ UNNOTICED = {
     "a number of properties": {"type": "object", "minProperties": 2},
     "nothing": False,
 }  # fmt: skip
+
+
+def test_a_refusal_names_the_keyword_wherever_it_stands():
+    for inner, keyword in (
+        ({"type": "integer", "multipleOf": 7}, "'multipleOf'"),
+        ({"allOf": [True]}, "'allOf'"),
+        ({"type": "string", "format": "date"}, "'format'"),
+        ({"type": "integer", "exclusiveMinimum": True, "minimum": 1}, "'exclusiveMinimum'"),
+        ({"type": "date"}, "'date'"),
+        ({"$ref": "#/$defs/nothing"}, "#/\\$defs/nothing"),
+    ):
+        for schema in (
+            inner,
+            {"type": "array", "items": inner},
+            {"anyOf": [{"type": "null"}, {"properties": {"a": inner}}]},
+            {"$ref": "#/$defs/a", "$defs": {"a": inner}},
+        ):
+            with pytest.raises(EngineError, match=f"the scripted engine cannot .*{keyword}"):
+                instance_of(schema, Random(1))
+
+
+def test_a_schema_that_nothing_finite_fulfils_is_refused():
+    for schema in (
+        {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#"}}},
+        {"$ref": "#"},
+        {"type": "integer", "minimum": 0.2, "maximum": 0.8},
+        {"type": "number", "minimum": 1, "exclusiveMaximum": 1},
+        {"type": "string", "minLength": 3, "maxLength": 2},
+        {"oneOf": [{"type": "null"}, {"type": "null"}]},
+        {"type": "string", "enum": [1]},
+    ):
+        with pytest.raises(EngineError, match="the scripted engine cannot"):
+            instance_of(schema, Random(1))
 
 
 @pytest.mark.parametrize("what", UNKNOWN)

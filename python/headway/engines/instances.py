@@ -201,14 +201,16 @@ class _Drawing:
     def _one_of_several(self, schema: Mapping[str, Any], key: str, depth: int) -> _Json:
         """Draw what fulfils a reference or an alternative, and what stands beside it."""
         rest = {name: schema[name] for name in schema if name != key and name not in _NOTES}
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
             if key == "$ref":
                 part = self._target(schema)
             else:
                 part = self._pick(schema[key], self._can_end, depth)
             if part is None:
                 break
-            value = self._draw(_joined(rest, part) if rest else part, depth + 1)
+            # Every other time as if far down: with optional properties more than one may hold.
+            below = max(depth + 1, _DEEP * (attempt % 2))
+            value = self._draw(_joined(rest, part) if rest else part, below)
             if (not rest and key != "oneOf") or self._fits(value, schema):
                 return value
         raise _refusal(schema, f"no value was found that fits {key!r} and what is beside it")

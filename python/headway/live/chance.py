@@ -23,14 +23,11 @@ def generator(seed: int, agent: str, step: int) -> Random:
 
 
 def call_content(request: Request) -> str:
-    """Return a digest of what a call asks for."""
-    parts: list[str] = [
-        *(text for message in request.messages for text in message),
-        str(request.max_tokens), repr(float(request.temperature)), *request.stop, *request.choices,
-    ]  # fmt: skip
-    if request.schema is not None:
-        parts.append(json.dumps(request.schema, default=dict))
-    return blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+    """Return what a call asks for as one text: equal texts, equal questions."""
+    texts = [text for message in request.messages for text in message]
+    schema = "" if request.schema is None else json.dumps(request.schema, default=dict)
+    numbers = f"{request.max_tokens} {request.temperature}"
+    return "\x1f".join((*texts, numbers, *request.stop, "\x1e", *request.choices, schema))
 
 
 def sampling_seed(

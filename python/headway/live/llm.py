@@ -232,7 +232,7 @@ def _check(
 ) -> None:
     if type(max_tokens) is not int or max_tokens < 1:
         raise OptionError(f"max_tokens must be at least 1, got {max_tokens!r}")
-    if type(temperature) not in {int, float} or not 0 <= temperature <= 100:  # type: ignore[operator]
+    if not isinstance(temperature, int | float) or not 0 <= temperature <= 100:
         raise OptionError(f"temperature must be from 0 to 100, got {temperature!r}")
     if type(repeats) is not int or not 0 <= repeats < ATTEMPTS:
         raise OptionError(f"repeats must be from 0 to {ATTEMPTS - 1}, got {repeats!r}")
