@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 from collections import deque
+from random import Random
 
 import numpy as np
 import pytest
@@ -324,3 +325,19 @@ def test_many_nested_areas_are_refused_before_they_fill_the_memory():
     names = {f"a{i}": [(0, 0, 200 - i % 150, 200 - i // 150)] for i in range(5000)}
     with pytest.raises(errors.SpaceError, match=r"overlap in too many ways|tiles together"):
         Grid(200, 200, areas=names)
+
+
+@given(st.integers(0, 200))
+def test_a_plain_step_is_one_that_the_slow_checks_allow(seed):
+    chance = Random(seed)
+    walls = [(x, y) for x in range(6) for y in range(6) if chance.random() < 0.3]
+    grid = Grid(6, 6, walls=walls or None, wrap=chance.random() < 0.5)
+    places = [(x, y) for x in range(-1, 7) for y in range(-1, 7)]
+    for start in (place for place in places if place not in walls and min(place) >= 0):
+        if max(start) > 5:
+            continue
+        for end in [*places, [0, 0], (0.0, 1), None, (1, 2, 3), 7]:
+            if grid.is_plain_step(start, end):
+                assert grid.check(end) == end
+                assert grid.distance(start, end) == 1
+                grid.check_move(start, end, 1)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from hashlib import blake2b
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from headway.engines.base import Request
+    from collections.abc import Mapping
+
+    from headway.engines.base import Message
 
 
 def keyed_seed(*key: int | str) -> int:
@@ -22,12 +24,19 @@ def generator(seed: int, agent: str, step: int) -> Random:
     return Random(keyed_seed("step", seed, agent, step))
 
 
-def call_content(request: Request) -> str:
+def call_content(
+    messages: tuple[Message, ...],
+    max_tokens: int,
+    temperature: float,
+    stop: tuple[str, ...],
+    choices: tuple[str, ...],
+    schema: Mapping[str, Any] | None,
+) -> str:
     """Return what a call asks for as one text: equal texts, equal questions."""
-    texts = [text for message in request.messages for text in message]
-    schema = "" if request.schema is None else json.dumps(request.schema, default=dict)
-    numbers = f"{request.max_tokens} {request.temperature}"
-    return "\x1f".join((*texts, numbers, *request.stop, "\x1e", *request.choices, schema))
+    texts = [text for message in messages for text in message]
+    fixed = "" if schema is None else json.dumps(schema, default=dict)
+    numbers = f"{max_tokens} {float(temperature)}"
+    return "\x1f".join((*texts, numbers, *stop, "\x1e", *choices, fixed))
 
 
 def sampling_seed(

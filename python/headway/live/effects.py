@@ -94,6 +94,8 @@ def _move(state: State, agent: int, step: int, to: Any) -> Any:  # noqa: ANN401
     here, speed = state.positions[agent], state.speed[agent]
     if type(to) is type(here) and to == here:
         return here
+    if speed >= 1 and state.space.is_plain_step(here, to):
+        return to
     to = state.space.check(to, what="the place moved to")
     distance = state.space.distance(here, to)
     if distance > speed * ROUNDING:

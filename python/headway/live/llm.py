@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from headway import structured
@@ -14,7 +13,7 @@ from headway.errors import AnswerError, OptionError
 from headway.live.chance import call_content, sampling_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from headway.live.view import View
 
@@ -99,63 +98,52 @@ class Llm:
         _check(max_tokens, temperature, schema, choices, repeats, label)
         if schema is not None:
             structured.check_schema(schema)
-        number, attempt = self._calls, self._attempt * ATTEMPTS
-        self._calls += 1
-        request = Request(
-            messages=as_messages(prompt),
-            max_tokens=max_tokens,
-            temperature=temperature,
-            stop=_texts(stop, "stop"),
-            schema=schema,
-            choices=_texts(choices, "choices"),
-            agent=self._agent,
-            step=step,
-            call=number,
-            attempt=attempt,
-            priority=step,
-            label=label,
-        )
-        content = call_content(request)
+        messages, stop, choices = as_messages(prompt), _texts(stop, "stop"), _texts(choices)
+        content = call_content(messages, max_tokens, temperature, stop, choices, schema)
         occurrence = self._occurrences.get(content, 0)
         self._occurrences[content] = occurrence + 1
-        seed = partial(sampling_seed, state.seed, self._agent, step, content, occurrence)
+        number, attempt = self._calls, self._attempt * ATTEMPTS
+        self._calls += 1
+        key = (state.seed, self._agent, step, content, occurrence)
+        request = Request(
+            messages, max_tokens, temperature, stop, schema, choices, sampling_seed(*key, attempt),
+            self._agent, step, number, attempt, step, label,
+        )  # fmt: skip
         task = asyncio.current_task()
         self._tasks.append(task)
         try:
-            answer = await self._ask(request, seed, attempt)
-            if schema is None and not request.choices:
+            answer = self._seen(await state.ask(request))
+            if schema is None and not choices:
                 return answer
-            return await self._usable(request, seed, answer, repeats)
+            return await self._usable(request, key, answer, repeats)
         finally:
             self._tasks.remove(task)
 
-    async def _ask(self, request: Request, seed: Callable[[int], int], attempt: int) -> Answer:
-        # Copying a frozen object is dear, and this one is not shared yet.
-        object.__setattr__(request, "seed", seed(attempt))
-        object.__setattr__(request, "attempt", attempt)
-        answer = await self._view._open().ask(request)
+    def _seen(self, answer: Answer) -> Answer:
+        """Return an answer as the agent may see it, if the step still goes on."""
         self._view._open()
         # How much came from the engine's cache depends on who was faster.
         return answer if answer.cached_tokens is None else replace(answer, cached_tokens=None)
 
     async def _usable(
-        self, request: Request, seed: Callable[[int], int], answer: Answer, repeats: int
+        self, request: Request, key: tuple[int, str, int, str, int], answer: Answer, repeats: int
     ) -> Answer:
         """Return an answer that is what was asked for, asking again if need be."""
         schema, choices = request.schema, request.choices
-        counters = self._view._open().counters
+        state = self._view._open()
         for repeat in range(repeats + 1):
             try:
                 value, repaired = structured.parse(answer.text, schema=schema, choices=choices)
             except structured.UnusableAnswerError as error:
                 reason = error
             else:
-                counters.answers_repaired += repaired
+                state.counters.answers_repaired += repaired
                 return replace(answer, value=value)
             if repeat < repeats:
-                counters.answers_repeated += 1
-                request = replace(request)
-                answer = await self._ask(request, seed, request.attempt + 1)
+                state.counters.answers_repeated += 1
+                attempt = request.attempt + 1
+                request = replace(request, attempt=attempt, seed=sampling_seed(*key, attempt))
+                answer = self._seen(await state.ask(request))
         raise AnswerError(
             f"{request}: no usable answer in {repeats + 1} attempts; the last one was refused "
             f"because {reason}: {answer.text[:200]!r}",
@@ -207,7 +195,7 @@ def as_messages(
     return tuple(messages)
 
 
-def _texts(given: str | Sequence[str], what: str) -> tuple[str, ...]:
+def _texts(given: str | Sequence[str], what: str = "choices") -> tuple[str, ...]:
     if isinstance(given, str):
         if what == "choices":
             raise OptionError(f"choices must be several texts, got {given!r}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from contextlib import contextmanager
 from datetime import datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,7 @@ from headway.live.state import State
 from headway.schedules.live import make_live_schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from headway.engines.base import Answer, Request
     from headway.live.agent import Agent
@@ -30,6 +32,25 @@ if TYPE_CHECKING:
 
 #: Seconds between two calls of `progress`.
 PROGRESS_EVERY = 0.1
+
+#: New objects after which Python looks for cycles during a run.
+YOUNG_OBJECTS = 20_000
+
+
+@contextmanager
+def _fewer_collections() -> Iterator[None]:
+    """Let Python look for cyclic garbage less often while thousands of steps are in flight.
+
+    Each makes some dozens of objects that live until its answers have come; looking through them
+    every 700 objects, as Python does by itself, takes a third of the driver's time.
+    """
+    before = gc.get_threshold()
+    if 0 < before[0] < YOUNG_OBJECTS:
+        gc.set_threshold(YOUNG_OBJECTS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class Simulation:
@@ -232,7 +253,8 @@ class Simulation:
 
         teller = asyncio.create_task(tell(progress)) if progress is not None else None
         try:
-            await driver.run(steps, engine)
+            with _fewer_collections():
+                await driver.run(steps, engine)
         finally:
             count()
             if teller is not None:

@@ -28,7 +28,12 @@ class _Job:
 
     __slots__ = ("awaited", "cancelled", "coroutine", "dead", "key")
 
-    def __init__(self, key: int, coroutine: Coroutine[Any, Any, Any], awaited: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        key: int,
+        coroutine: Coroutine[Any, Any, Any],
+        awaited: Any,  # noqa: ANN401
+    ) -> None:
         self.key = key
         self.coroutine = coroutine
         self.awaited = awaited
@@ -142,6 +147,7 @@ class Steps:
     def __init__(self, done: Done) -> None:
         self._done = done
         self._loop = asyncio.get_running_loop()
+        self._driver = asyncio.current_task()
         self._idle: list[_Host] = []
         self._hosts: dict[int, _Host] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -152,7 +158,7 @@ class Steps:
         return len(self._hosts)
 
     def begin(self, key: int, coroutine: Coroutine[Any, Any, Any]) -> tuple[bool, Any]:
-        """Run a coroutine up to where it waits.
+        """Run a coroutine up to where it waits. For the task that has made this object.
 
         Returns
         -------
@@ -165,7 +171,7 @@ class Steps:
             Whatever the coroutine raised before it waited.
         """
         host = self._idle.pop() if self._idle else self._new_host()
-        driver = asyncio.current_task(self._loop)
+        driver = self._driver
         if driver is not None:
             asyncio.tasks._leave_task(self._loop, driver)
         asyncio.tasks._enter_task(self._loop, host.task)

@@ -102,6 +102,13 @@ class Space(ABC):
             Into a wall or out of the world, longer than `speed`, or only through a wall.
         """
 
+    def is_plain_step(self, start: Position, end: object) -> bool:
+        """Tell, at a glance, whether `end` is a free place one unit from `start`.
+
+        False only means that `check`, `distance` and `check_move` have to be asked.
+        """
+        return False
+
     @abstractmethod
     def path(self, start: Position, goal: Position) -> Sequence[Position]:
         """Return the places of a shortest way, without `start`; empty if there is none.

@@ -234,6 +234,19 @@ class Grid(Space):
             return self._bound(here, there)
         return self._ways().steps(here, there)
 
+    def is_plain_step(self, start: Position, end: object) -> bool:
+        """Tell, at a glance, whether `end` is a free tile beside `start`; see `Space`."""
+        if type(end) is not tuple or len(end) != 2 or type(start) is not tuple:
+            return False
+        x, y = end
+        if type(x) is not int or type(y) is not int:
+            return False
+        if abs(x - start[0]) + abs(y - start[1]) != 1:
+            return False
+        if not (0 <= x < self.width and 0 <= y < self.height):
+            return False
+        return self._walls is None or not self._walls[y * self.width + x]
+
     def check_move(self, start: Position, end: Position, speed: float) -> None:
         """Refuse a move unless a way of at most `speed` steps leads there; see `Space`."""
         here, there = self._free(start, "start of the move"), self._free(end, "end of the move")

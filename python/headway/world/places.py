@@ -92,7 +92,13 @@ class Versions:
         self._writes: list[tuple[int, tuple[int, ...], str, Any]] = []
         self._cache: dict[int, Any] = {}
 
-    def write(self, step: int, rank: tuple[int, ...], agent: str, value: Any) -> None:  # noqa: ANN401
+    def write(
+        self,
+        step: int,
+        rank: tuple[int, ...],
+        agent: str,
+        value: Any,  # noqa: ANN401
+    ) -> None:
         """Take a write of a step; it may come after writes of later steps."""
         insort(self._writes, (step, rank, agent, value), key=lambda write: write[:2])
         for known in [known for known in self._cache if known > step]:
@@ -114,7 +120,12 @@ class Versions:
         self._cache = {known: state for known, state in self._cache.items() if known >= step}
         return not self._writes
 
-    def _applied(self, state: Any, step: int, writes: tuple[tuple[str, Any], ...]) -> Any:  # noqa: ANN401
+    def _applied(
+        self,
+        state: Any,  # noqa: ANN401
+        step: int,
+        writes: tuple[tuple[str, Any], ...],
+    ) -> Any:  # noqa: ANN401
         try:
             return freeze(self.rule(state, writes), f"what the rule of {self.name!r} returns")
         except Exception as error:
