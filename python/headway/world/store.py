@@ -131,7 +131,12 @@ class World:
         self.publish(agent, state, step)
         return agent
 
-    def move(self, agents: Sequence[int], steps: Sequence[int], positions: Any) -> None:  # noqa: ANN401
+    def move(
+        self,
+        agents: Sequence[int],
+        steps: Sequence[int],
+        positions: Sequence[Position],
+    ) -> None:
         """Let agents stand elsewhere from the start of these steps on."""
         self._history.move(agents, steps, positions)
 
@@ -159,7 +164,14 @@ class World:
         """Put a message into somebody's inbox of a step."""
         self._inbox[recipient].setdefault(step, []).append((sender, number, message))
 
-    def write(self, place: str, step: int, rank: Rank, agent: str, value: Any) -> None:  # noqa: ANN401
+    def write(
+        self,
+        place: str,
+        step: int,
+        rank: Rank,
+        agent: str,
+        value: Any,  # noqa: ANN401
+    ) -> None:
         """Write a (frozen) value to a place as an effect of this step."""
         number = self._number[place]
         self._versions[number].write(step, rank, agent, value)
