@@ -24,7 +24,7 @@ DEPTH_MAX = 50
 BITS_MAX = 4096
 
 
-def freeze(value: Any, what: str = "value", depth: int = 0) -> Any:  # noqa: ANN401 - any plain value
+def freeze(value: Any, what: str = "value", depth: int = 0) -> Any:  # noqa: ANN401
     """Return an immutable copy of a plain value.
 
     Lists become tuples, dictionaries read-only mappings, numpy numbers Python ones.
