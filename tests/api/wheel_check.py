@@ -26,6 +26,24 @@ setting = Setting(sight=4, speed=1)
 result = compare(town, setting=setting, preset=preset_named("l4-8b"), replicas=2)
 assert result.row("conservative").outcome.agent_steps == 300
 
+
+
+class Asker(headway.Agent):
+    """Asks something in every step."""
+
+    async def step(self, view: headway.View) -> headway.Action:
+        """Ask whether to go on."""
+        answer = await view.llm.chat("Go on?", choices=["yes", "no"])
+        return headway.Action(move=view.toward((9, 9)), say=answer.value)
+
+
+def crowd() -> headway.Simulation:
+    """Make some who ask."""
+    return headway.Simulation(headway.Grid(10, 10), [Asker(f"a{i}", (i, 0)) for i in range(5)])
+
+
+assert crowd().run(9).final == crowd().run(9, schedule="lockstep").final
+
 try:
     write_trace(town, "nowhere.hwt")
 except MissingExtraError as error:
