@@ -413,11 +413,12 @@ class Driver:
         state = self.state
         frontier = self.schedule.frontier
         if self.frozen:
-            frontier = min(
+            going = (
                 clock
                 for agent, clock in enumerate(state.clocks)
                 if state.left[agent] is None and agent not in self.frozen
             )
+            frontier = min(going, default=self.until)
         state.world.forget(frontier)
         if self.log:
             self.log.flush(frontier)
