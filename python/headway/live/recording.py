@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headway.space import Plane
 from headway.trace import Calls, Meta, Trace
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ class Recorder:
     def __init__(self, simulation: Simulation, *, name: str = "live") -> None:
         self._simulation = simulation
         self._name = name
-        self._start = list(simulation.state.positions)
+        state = simulation.state
+        self._start = dict(zip(state.names, state.positions, strict=True))
         self._moves: dict[str, list[tuple[int, Any]]] = {}
         self._calls: list[tuple[int, str, int, int, str, int, int]] = []
 
@@ -35,6 +37,8 @@ class Recorder:
         """Take an event of the run."""
         if event.what == "move":
             self._moves.setdefault(event.agent, []).append((event.step + 1, event.data))
+        elif event.what == "join":
+            self._start.setdefault(event.agent, event.data)
 
     def on_call(self, request: Request, answer: Answer) -> None:
         """Take an answered call of the run."""
@@ -63,10 +67,10 @@ class Recorder:
         steps = min(present, default=max(state.clocks))
         positions: Any = np.zeros((steps + 1, len(order), 2), self._dtype())
         for i, agent in enumerate(order):
-            first = self._start[agent] if agent < len(self._start) else state.agents[agent].position
-            positions[:, i] = first
-            for since, position in self._moves.get(state.names[agent], ()):
-                positions[since:, i] = position
+            name = state.names[agent]
+            positions[:, i] = self._place(self._start.get(name, state.positions[agent]))
+            for since, position in self._moves.get(name, ()):
+                positions[since:, i] = self._place(position)
         calls = sorted(call for call in self._calls if call[0] < steps)
         return Trace.build(
             meta=self._meta(),
@@ -83,9 +87,11 @@ class Recorder:
             last_step=np.array([self._last(agent, steps) for agent in order]),
         )
 
+    def _place(self, position: Any) -> Any:  # noqa: ANN401
+        return (position, 0) if self._simulation.space.metric == "hops" else position
+
     def _dtype(self) -> type:
-        whole = np.issubdtype(np.asarray(self._start).dtype, np.integer)
-        return np.int32 if whole else np.float64
+        return np.float64 if isinstance(self._simulation.space, Plane) else np.int32
 
     def _last(self, agent: int, steps: int) -> int:
         left = self._simulation.state.left[agent]
