@@ -368,7 +368,9 @@ def _show(ran: Ran, *, compare: bool, timing: bool) -> None:
     console = output()
     show_talk(console, ran.talk)
     show_run(console, ran, timing=timing)
-    if not compare and not ran.outcome.modelled and ran.outcome.finished and timing:
+    done = ran.outcome
+    alone = not compare and done.schedule != "lockstep"
+    if alone and not done.modelled and done.finished and timing:
         console.print("How long lock-step takes: run it again with --compare.")
 
 

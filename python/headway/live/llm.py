@@ -23,6 +23,9 @@ REPEATS = 3
 #: Room for the repeats of one attempt of a step in the number of a call's attempt.
 ATTEMPTS = 100
 
+#: Tokens around a choice: quotation marks, the end of the answer.
+CHOICE_MARGIN = 8
+
 ROLES = ("system", "user", "assistant")
 
 
@@ -71,7 +74,7 @@ class Llm:
             A JSON schema: the answer is JSON that fulfils it. Enforced by engines that can, and
             validated in any case.
         choices : sequence of str, optional
-            The answer is one of these; likewise.
+            The answer is one of these; likewise. They all fit, whatever `max_tokens` says.
         stop : str or sequence of str
             The answer ends before the first of these.
         repeats : int
@@ -100,6 +103,8 @@ class Llm:
             structured.check_schema(schema)
         messages, stop, choices = as_messages(prompt), _texts(stop, "stop"), _texts(choices)
         content = call_content(messages, max_tokens, temperature, stop, choices, schema)
+        if choices:  # the longest of them must fit; a token is a character at least
+            max_tokens = max(max_tokens, max(map(len, choices)) + CHOICE_MARGIN)
         occurrence = self._occurrences.get(content, 0)
         self._occurrences[content] = occurrence + 1
         number, attempt = self._calls, self._attempt * ATTEMPTS
