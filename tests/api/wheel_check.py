@@ -27,7 +27,6 @@ result = compare(town, setting=setting, preset=preset_named("l4-8b"), replicas=2
 assert result.row("conservative").outcome.agent_steps == 300
 
 
-
 class Asker(headway.Agent):
     """Asks something in every step."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import random
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ import pytest
 
 from headway.engines.base import Message, Request
 from headway.engines.vllm import VllmEngine
-from headway.engines.vllm.gate import Gate
 from headway.engines.vllm.library import load_library
 from headway.engines.vllm.processes import ErrorFile, refuse_in_child
 from headway.engines.vllm.prompts import Prompts
@@ -65,107 +63,9 @@ def test_who_has_no_name_goes_where_least_is_to_do():
     assert [ranks.take("") for _ in range(4)] == [0, 1, 2, 0]
 
 
-# --- gate
-
-
-def test_the_gate_lets_in_by_priority_then_arrival():
-    async def crowd():
-        gate, order = Gate(2), []
-
-        async def one(name: str, priority: int):
-            await gate.enter(priority)
-            order.append(name)
-            await asyncio.sleep(0)
-            gate.leave()
-
-        await gate.enter(0)
-        await gate.enter(0)
-        given = [("c", 5), ("d", 5), ("a", 1), ("e", 9), ("b", 1)]
-        tasks = [asyncio.create_task(one(*each)) for each in given]
-        await asyncio.sleep(0)
-        assert (gate.inside, gate.waiting) == (2, 5)
-        gate.leave()
-        await asyncio.gather(*tasks)
-        assert (gate.inside, gate.inside_max, gate.waiting, gate.waiting_max) == (1, 2, 0, 5)
-        return order
-
-    assert asyncio.run(crowd()) == ["a", "b", "c", "d", "e"]
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_the_gate_loses_no_place_when_many_are_cancelled(seed: int):
-    draw = random.Random(seed)
-
-    async def crowd():
-        gate = Gate(3)
-
-        async def one():
-            await gate.enter(draw.randrange(4))
-            try:
-                for _ in range(draw.randrange(4)):
-                    await asyncio.sleep(0)
-            finally:
-                gate.leave()
-
-        tasks = [asyncio.create_task(one()) for _ in range(200)]
-        while not all(task.done() for task in tasks):
-            draw.choice(tasks).cancel()
-            await asyncio.sleep(0)
-            assert gate.inside <= 3
-            assert len(gate._heap) <= 2 * gate.waiting + 17
-        assert (gate.inside, gate.waiting) == (0, 0), f"seed {seed}"
-        await asyncio.wait_for(gate.enter(0), 5)
-
-    asyncio.run(crowd())
-
-
-def test_one_who_is_cancelled_when_just_let_in_passes_the_place_on():
-    async def crowd():
-        gate = Gate(1)
-        await gate.enter(0)
-        first, second = (asyncio.create_task(gate.enter(i)) for i in range(2))
-        await asyncio.sleep(0)
-        gate.leave()
-        first.cancel()
-        await asyncio.wait_for(second, 5)
-        assert first.cancelled() and gate.inside == 1
-
-    asyncio.run(crowd())
-
-
-def test_the_gate_does_not_keep_those_who_went_away():
-    async def crowd():
-        gate = Gate(1)
-        await gate.enter(0)
-        tasks = [asyncio.create_task(gate.enter(0)) for _ in range(1000)]
-        await asyncio.sleep(0)
-        for task in tasks[1:]:
-            task.cancel()
-        await asyncio.wait(tasks[1:])
-        assert gate.waiting == 1 and len(gate._heap) < 20
-        gate.leave()
-        await asyncio.wait_for(tasks[0], 5)
-
-    asyncio.run(crowd())
-
-
-def test_a_shut_gate_refuses_who_waits_and_who_comes():
-    async def crowd():
-        gate = Gate(1)
-        await gate.enter(0)
-        waiting, before, after = (asyncio.create_task(gate.enter(0)) for _ in range(3))
-        await asyncio.sleep(0)
-        before.cancel()
-        gate.shut(lambda: EngineError("closed"))
-        after.cancel()
-        for late in (waiting, gate.enter(0)):
-            with pytest.raises(EngineError, match="closed"):
-                await late
-        await asyncio.gather(before, after, return_exceptions=True)
-        gate.leave()
-        assert (gate.inside, gate.waiting) == (0, 0)
-
-    asyncio.run(crowd())
+def test_a_name_that_is_no_unicode_has_a_rank_too():
+    ranks = Ranks(3, slack=100)
+    assert ranks.take("\ud800") == ranks.take("\ud800")
 
 
 # --- prompts

@@ -1,4 +1,4 @@
-"""Wrappers change what they say and nothing else."""
+"""Wrappers change what they say and nothing else; the gate that one of them waits at."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from small_engines import Echo, Held, Time, request, turns
 
 from headway.engines.base import Answer, Message, Request
+from headway.engines.gate import Gate
 from headway.engines.wrappers import (
     Cache,
-    Gate,
     Limit,
     Recording,
     Retry,
@@ -291,6 +291,128 @@ def test_without_tenacity_the_extra_is_named(monkeypatch):
         Retry(Echo())
 
 
+# Gate
+
+
+def test_a_gate_lets_in_by_priority_then_arrival():
+    async def run():
+        gate, order = Gate(2), []
+
+        async def visit(name, priority):
+            await gate.enter(priority)
+            order.append(name)
+            await asyncio.sleep(0)
+            gate.leave()
+
+        await gate.enter()
+        await gate.enter()
+        given = [("c", 5), ("d", 5), ("a", 1), ("e", 9), ("b", 1)]
+        visits = [asyncio.create_task(visit(*each)) for each in given]
+        await turns()
+        assert (gate.inside, gate.waiting) == (2, 5)
+        gate.leave()
+        await asyncio.gather(*visits)
+        assert (gate.inside, gate.inside_max, gate.waiting, gate.waiting_max) == (1, 2, 0, 5)
+        assert order == ["a", "b", "c", "d", "e"]
+
+    asyncio.run(run())
+
+
+def test_one_that_is_cancelled_when_it_is_let_in_frees_its_place():
+    async def run():
+        gate = Gate(1)
+        await gate.enter()
+        waiting, next_one = asyncio.create_task(gate.enter()), asyncio.create_task(gate.enter())
+        await turns()
+        gate.leave()  # lets the first in, which has not yet noticed
+        waiting.cancel()
+        await turns()
+        assert waiting.cancelled()
+        assert next_one.done()
+        assert (gate.inside, gate.waiting) == (1, 0)
+
+    asyncio.run(run())
+
+
+def test_who_is_sent_away_gets_an_error_and_who_comes_later_a_place():
+    async def run():
+        gate = Gate(1)
+        await gate.enter()
+        waiting, before, after = (asyncio.create_task(gate.enter()) for _ in range(3))
+        await turns()
+        before.cancel()
+        gate.send_away(down)
+        after.cancel()
+        outcomes = await asyncio.gather(waiting, before, after, return_exceptions=True)
+        assert isinstance(outcomes[0], EngineUnavailableError)
+        assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes[1:])
+        assert (gate.inside, gate.waiting) == (1, 0)
+        later = asyncio.create_task(gate.enter())
+        await turns()
+        gate.leave()
+        await asyncio.wait_for(later, 5)
+        assert (gate.inside, gate.waiting) == (1, 0)
+
+    asyncio.run(run())
+
+
+@given(st.integers(0, 2**32))
+def test_a_gate_never_lets_too_many_in_and_never_forgets_a_place(seed):
+    async def run():
+        chance = random.Random(seed)
+        places = chance.randint(1, 3)
+        gate = Gate(places)
+        inside: list[int] = []
+        left = []
+
+        async def visit(i):
+            await gate.enter(chance.randint(0, 3))
+            inside.append(i)
+            try:
+                assert len(inside) <= places
+                for _ in range(chance.randint(0, 3)):
+                    await asyncio.sleep(0)
+            finally:
+                inside.remove(i)
+                gate.leave()
+                left.append(i)
+
+        visits = []
+        for i in range(60):
+            visits.append(asyncio.create_task(visit(i)))
+            if chance.random() < 0.5:
+                await asyncio.sleep(0)
+            if chance.random() < 0.5:
+                chance.choice(visits).cancel()
+            if chance.random() < 0.02:
+                gate.send_away(down)
+        outcomes = await asyncio.gather(*visits, return_exceptions=True)
+        assert not any(isinstance(outcome, AssertionError) for outcome in outcomes)
+        assert sum(outcome is None for outcome in outcomes) <= len(left)
+        assert (gate.inside, gate.waiting) == (0, 0)
+        assert gate.inside_max <= places
+        await asyncio.wait_for(gate.enter(), 5)
+
+    asyncio.run(run())
+
+
+def test_a_gate_does_not_keep_those_who_went_away():
+    async def run():
+        gate = Gate(1)
+        await gate.enter()
+        visits = [asyncio.create_task(gate.enter()) for _ in range(1000)]
+        await turns()
+        for visit in visits[:-1]:
+            visit.cancel()
+        await asyncio.wait(visits[:-1])
+        assert gate.waiting == 1
+        assert len(gate._queue) < 20
+        gate.leave()
+        await asyncio.wait_for(visits[-1], 5)
+
+    asyncio.run(run())
+
+
 # Limit
 
 
@@ -314,7 +436,7 @@ def test_only_so_many_calls_run_and_who_is_behind_is_served_first():
         assert inner.order == list("abdefc")
         counted = engine.statistics()
         assert counted["limit_in_flight_max_calls"] == 2
-        assert counted["limit_waiting_max_calls"] == 3
+        assert counted["limit_waiting_max_calls"] == 4
 
     asyncio.run(run())
 
@@ -344,22 +466,6 @@ def test_one_that_is_cancelled_while_it_waits_frees_its_place():
         inner.release("c")
         await asyncio.gather(a, c)
         assert inner.order == ["a", "c"]
-
-    asyncio.run(run())
-
-
-def test_one_that_is_cancelled_when_it_is_let_in_frees_its_place():
-    async def run():
-        gate = Gate(1)
-        await gate.enter()
-        waiting, next_one = asyncio.create_task(gate.enter()), asyncio.create_task(gate.enter())
-        await turns()
-        gate.leave()  # lets the first in, which has not yet noticed
-        waiting.cancel()
-        await turns()
-        assert waiting.cancelled()
-        assert next_one.done()
-        assert (gate.inside, gate.waiting) == (1, 0)
 
     asyncio.run(run())
 
@@ -420,60 +526,6 @@ def test_closing_refuses_those_who_wait():
         inner.release()
         outcomes = await asyncio.gather(d, e, return_exceptions=True)
         assert isinstance(outcomes[1], EngineError)
-
-    asyncio.run(run())
-
-
-@given(st.integers(0, 2**32))
-def test_a_gate_never_lets_too_many_in_and_never_forgets_a_place(seed):
-    async def run():
-        chance = random.Random(seed)
-        places = chance.randint(1, 3)
-        gate = Gate(places)
-        inside: list[int] = []
-        left = []
-
-        async def visit(i):
-            await gate.enter(chance.randint(0, 3))
-            inside.append(i)
-            try:
-                assert len(inside) <= places
-                for _ in range(chance.randint(0, 3)):
-                    await asyncio.sleep(0)
-            finally:
-                inside.remove(i)
-                gate.leave()
-                left.append(i)
-
-        visits = []
-        for i in range(60):
-            visits.append(asyncio.create_task(visit(i)))
-            if chance.random() < 0.5:
-                await asyncio.sleep(0)
-            if chance.random() < 0.5:
-                chance.choice(visits).cancel()
-            if chance.random() < 0.02:
-                gate.send_away(down)
-        outcomes = await asyncio.gather(*visits, return_exceptions=True)
-        assert not any(isinstance(outcome, AssertionError) for outcome in outcomes)
-        assert sum(outcome is None for outcome in outcomes) <= len(left)
-        assert (gate.inside, gate.waiting) == (0, 0)
-        assert gate.inside_max <= places
-
-    asyncio.run(run())
-
-
-def test_many_cancelled_calls_do_not_pile_up_in_the_queue():
-    async def run():
-        gate = Gate(1)
-        await gate.enter()
-        for _ in range(500):
-            visit = asyncio.create_task(gate.enter())
-            await asyncio.sleep(0)
-            visit.cancel()
-            await asyncio.sleep(0)
-        assert len(gate._queue) <= 20
-        assert gate.waiting == 0
 
     asyncio.run(run())
 

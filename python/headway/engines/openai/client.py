@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+from headway.engines.gate import Gate
 from headway.engines.openai.payload import (
     Dialect,
     MalformedError,
@@ -19,7 +20,6 @@ from headway.engines.openai.payload import (
     models_of,
 )
 from headway.engines.openai.refusals import AttemptError, check_status, refused_field
-from headway.engines.wrappers.gate import Gate
 from headway.errors import EngineError, MissingExtraError
 
 if TYPE_CHECKING:

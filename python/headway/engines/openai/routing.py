@@ -1,14 +1,13 @@
 """Which server answers an agent: always the same one, as long as that one keeps up.
 
-An agent's prompts begin alike, so the server that answered it last has that beginning in its prefix
-cache. Every agent has an order of the servers of its own (rendezvous hashing): its home is the
-first that can be used, and when one fails only its own agents move, and come back with it.
+Its home is the first in its order (see `affinity`) that can be used.
 """
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from headway.engines.affinity import Affinity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,7 +28,7 @@ class Target(Protocol):
 T = TypeVar("T", bound=Target)
 
 
-class Router(Generic[T]):
+class Router(Affinity[T]):
     """Chooses servers for agents.
 
     An agent is sent elsewhere while its home is overloaded: from the moment it has more than
@@ -46,18 +45,9 @@ class Router(Generic[T]):
     """
 
     def __init__(self, targets: Iterable[T], spill: int) -> None:
-        self._targets = tuple(targets)
+        super().__init__({target.url: target for target in targets})
         self._spill = spill
-        self._orders: dict[str, tuple[T, ...]] = {}
         self._overloaded: set[str] = set()
-
-    def order(self, agent: str) -> tuple[T, ...]:
-        """Return all servers in the order of an agent."""
-        order = self._orders.get(agent)
-        if order is None:
-            ranked = sorted(self._targets, key=lambda t: (_score(agent, t.url), t.url))
-            order = self._orders[agent] = tuple(ranked)
-        return order
 
     def pick(self, agent: str, usable: Callable[[T], bool]) -> tuple[T, bool] | None:
         """Choose a server.
@@ -80,8 +70,3 @@ class Router(Generic[T]):
             return home, False
         # There is one: the least loaded.
         return next(t for t in order if t.load - least <= self._spill // 2), True
-
-
-def _score(agent: str, url: str) -> bytes:
-    named = f"{agent}\0{url}".encode(errors="surrogatepass")
-    return hashlib.blake2b(named, digest_size=8).digest()

@@ -9,8 +9,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from headway.engines.base import Answer, Engine, Request
+from headway.engines.gate import Gate
 from headway.engines.vllm.counts import Counts
-from headway.engines.vllm.gate import Gate
 from headway.engines.vllm.library import Library, Output, load_library
 from headway.engines.vllm.processes import ErrorFile, refuse_in_child
 from headway.engines.vllm.prompts import Prompts
@@ -130,6 +130,7 @@ class VllmEngine(Engine):
         config = self._llm.vllm_config
         sequences = config.scheduler_config.max_num_seqs
         copies = self.settings.data_parallel
+        # vLLM takes any number, but what it holds cannot change its priority or its rank.
         self._gate = Gate(self.settings.queue_depth * sequences * copies)
         self._ranks = Ranks(copies, slack=max(1, sequences // 4))
         parameters = inspect.signature(self._library.AsyncLLM.generate).parameters
@@ -272,7 +273,7 @@ class VllmEngine(Engine):
         """Refuse what waits and what will come."""
         self._end = end
         if self._gate is not None:
-            self._gate.shut(lambda: EngineError(end))
+            self._gate.send_away(lambda: EngineError(end))
 
     async def close(self) -> None:
         """Abort what runs and end vLLM's processes; takes some seconds."""

@@ -1,19 +1,18 @@
 """Which data-parallel rank serves an agent: always the same, unless that one is overloaded.
 
-Each rank has a prefix cache of its own, and an agent's prompts begin alike: with its persona.
+Each rank has a prefix cache of its own.
 """
 
 from __future__ import annotations
 
-from hashlib import blake2b
+from headway.engines.affinity import Affinity
 
 
-class Ranks:
+class Ranks(Affinity[int]):
     """The load of each rank, and where the next request of an agent goes.
 
-    Every agent has its own order of the ranks (rendezvous hashing), which depends on nothing but
-    its name. A request goes to the first rank in that order that is not clearly more loaded than
-    the least loaded one, so also what spills over finds a cache it has filled before.
+    A request goes to the first rank in its agent's order that is not clearly more loaded than the
+    least loaded one, so also what spills over finds a cache it has filled before.
 
     Parameters
     ----------
@@ -31,22 +30,10 @@ class Ranks:
     """
 
     def __init__(self, count: int, slack: int) -> None:
+        super().__init__({str(rank): rank for rank in range(count)})
         self.loads = [0] * count
         self.spilled = 0
         self._slack = slack
-        self._orders: dict[str, tuple[int, ...]] = {}
-
-    def order(self, agent: str) -> tuple[int, ...]:
-        """Return all ranks, the agent's own first."""
-        order = self._orders.get(agent)
-        if order is None:
-            scores = [
-                blake2b(f"{rank}/{agent}".encode(), digest_size=8).digest()
-                for rank in range(len(self.loads))
-            ]
-            order = tuple(sorted(range(len(scores)), key=scores.__getitem__, reverse=True))
-            self._orders[agent] = order
-        return order
 
     def take(self, agent: str) -> int:
         """Choose the rank of one request and count it there; without a name, the least loaded."""

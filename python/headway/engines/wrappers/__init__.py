@@ -8,14 +8,12 @@ so that an overloaded engine gets less to do.
 from headway.engines.wrappers.base import Wrapper, model_of
 from headway.engines.wrappers.cache import Cache
 from headway.engines.wrappers.content import request_hash, request_parts
-from headway.engines.wrappers.gate import Gate
 from headway.engines.wrappers.limit import Limit
 from headway.engines.wrappers.recording import Recording
 from headway.engines.wrappers.retry import Retry
 
 __all__ = [
     "Cache",
-    "Gate",
     "Limit",
     "Recording",
     "Retry",

@@ -6,8 +6,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from headway.engines.gate import Gate
 from headway.engines.wrappers.base import Wrapper
-from headway.engines.wrappers.gate import Gate
 from headway.errors import EngineError
 
 if TYPE_CHECKING:
@@ -51,12 +51,10 @@ class Limit(Wrapper):
         self._gate = Gate(concurrency, per_second, clock=clock, sleep=sleep)
         self._clock = clock
         self._waited = 0.0
-        self._waiting_max = 0
 
     async def complete(self, request: Request) -> Answer:
         """Pass the request on once there is a place for it."""
         arrived = self._clock()
-        self._waiting_max = max(self._waiting_max, self._gate.waiting)
         try:
             await self._gate.enter(request.priority)
         finally:
@@ -78,5 +76,5 @@ class Limit(Wrapper):
         return {
             "limit_waited_seconds": self._waited,
             "limit_in_flight_max_calls": self._gate.inside_max,
-            "limit_waiting_max_calls": self._waiting_max,
+            "limit_waiting_max_calls": self._gate.waiting_max,
         }

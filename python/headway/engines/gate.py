@@ -30,8 +30,8 @@ class Gate:
     ----------
     inside, waiting : int
         How many have a place, and how many wait for one.
-    inside_max : int
-        The most that were inside at a time.
+    inside_max, waiting_max : int
+        The most of each at a time.
 
     Raises
     ------
@@ -51,9 +51,8 @@ class Gate:
             raise OptionError(f"a limit of {places} calls at a time lets none through; from 1 on")
         if per_second is not None and not 0 < per_second < math.inf:
             raise OptionError(f"a limit of {per_second} calls per second; it must be positive")
-        self.inside = 0
-        self.waiting = 0
-        self.inside_max = 0
+        self.inside = self.inside_max = 0
+        self.waiting = self.waiting_max = 0
         self._places = math.inf if places is None else places
         self._spacing = 0.0 if per_second is None else 1 / per_second
         self._clock = clock
@@ -73,6 +72,7 @@ class Gate:
         self.waiting += 1
         heapq.heappush(self._queue, (priority, self._arrivals, turn))
         self._admit()
+        self.waiting_max = max(self.waiting_max, self.waiting)
         try:
             await turn
         except asyncio.CancelledError:
@@ -92,7 +92,8 @@ class Gate:
     def send_away(self, error: Callable[[], Exception]) -> None:
         """Have everybody who waits raise an error, in the order in which they would have entered.
 
-        Each gets one of its own: one that many raise would grow with the traces of all.
+        Each gets one of its own: one that many raise would grow with the traces of all. Who comes
+        later waits again.
         """
         queue, self._queue = self._queue, []
         for _, _, turn in sorted(queue, key=lambda entry: entry[:2]):
