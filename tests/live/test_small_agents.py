@@ -9,11 +9,12 @@ import types
 import pytest
 
 from headway.engines.scripted import ScriptedEngine
+from headway.errors import OptionError
 from headway.live import Action, Agent, Simulation
 from headway.space import Grid
 
 #: Real seconds after which a run of a test is said to hang.
-HANGS = 0.5
+HANGS = 30
 
 
 class Doer(Agent):
@@ -130,6 +131,20 @@ def test_what_a_simulation_is_made_of_is_checked_when_it_is_made():
     ):
         with pytest.raises((ValueError, TypeError), match=reason):
             Simulation(grid, agents)
+
+
+def test_an_agent_that_was_not_made_properly_is_told_so():
+    class Forgetful(Agent):
+        def __init__(self):
+            self.mood = "fine"
+
+        def step(self, view):
+            return None
+
+    with pytest.raises(OptionError, match=r"a Forgetful has no name .* call super\(\).__init__"):
+        Simulation(Grid(3, 3), [Forgetful()])
+    with pytest.raises(OptionError, match=r"must be of class headway\.Agent, got 7"):
+        Simulation(Grid(3, 3), [7])
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 
 from headway.engines.base import Answer
 from headway.errors import EngineError, FootprintError, OptionError
+from headway.live.agent import Agent
 from headway.live.counters import Counters
 from headway.space import Plane
 from headway.world.store import World
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from headway.engines.base import Engine, Request
-    from headway.live.agent import Agent
     from headway.space import Space
     from headway.world.places import Place
     from headway.world.store import Rank
@@ -77,6 +77,8 @@ class State:
         #: Whether ids and ranks are in different orders.
         self.has_children = False
         given = list(agents)
+        for agent in given:
+            _check_agent(agent)
         now = [(rank, agent) for rank, agent in enumerate(given) if not agent.joins]
         later = [(rank, agent) for rank, agent in enumerate(given) if agent.joins]
         self.has_children = bool(later)
@@ -192,6 +194,16 @@ class State:
             except Exception as error:
                 self.stop(error)
         return answer
+
+
+def _check_agent(agent: object) -> None:
+    if not isinstance(agent, Agent):
+        raise OptionError(f"agents must be of class headway.Agent, got {agent!r:.100}")
+    if not hasattr(agent, "joins"):
+        raise OptionError(
+            f"a {type(agent).__name__} has no name and no position: call "
+            f"super().__init__(name, position) in its __init__"
+        )
 
 
 def _nothing(*_: object) -> None:
