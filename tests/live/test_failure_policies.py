@@ -164,7 +164,7 @@ def test_a_step_is_tried_as_often_as_the_policy_says(then, attempts, step):
 
 @pytest.mark.parametrize("engine", ["scripted", "virtual"])
 def test_a_run_on_a_modelled_engine_ends_when_the_last_step_in_flight_freezes(engine):
-    outcome = run(line(fails_when_waited), 2, limit=0.1, engine=engine, on_error="freeze")
+    outcome = run(line(fails_when_waited), 2, engine=engine, on_error="freeze")
     assert outcome.failures[0].then == "freeze"
 
 
@@ -416,7 +416,7 @@ def test_a_step_that_goes_on_after_its_time_is_given_up(short_grace):
         return Action(state="too late")
 
     policy = OnError("skip", attempts=3, time_limit=0.05)
-    outcome = asyncio.run(asyncio.wait_for(line(stubborn).run_async(3, on_error=policy), 5))
+    outcome = asyncio.run(asyncio.wait_for(line(stubborn).run_async(3, on_error=policy), 60))
     assert outcome.finished
     assert [(f.agent, f.step) for f in outcome.failures] == [("a0", 0)]
     # Every attempt has been put an end to, so there is another one.

@@ -178,7 +178,7 @@ def test_a_long_run_keeps_no_more_than_its_agents_are_apart(space):
     places = [Place(f"p{i}", 5 * i if on_graph else (5 * i, 2)) for i in range(7)]
     simulation = Simulation(space, agents, places=places, sight=2)
     events = []
-    outcome = run(simulation, 120, limit=10, on_event=events.append)
+    outcome = run(simulation, 120, on_event=events.append)
     world, driver = simulation.state.world, simulation._driver
     # Positions, states and words of the steps between the slowest and the fastest agent.
     window = outcome.lead_max + 3

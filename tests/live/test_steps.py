@@ -80,7 +80,7 @@ def test_a_timeout_of_zero_ends_what_has_to_wait():
         except TimeoutError:
             return Action(state="too late")
 
-    assert states(of(limit=0.1)(step)) == ["too late"] * 3
+    assert states(of()(step)) == ["too late"] * 3
 
 
 def test_waiting_for_no_time_at_all():
@@ -260,7 +260,7 @@ def test_a_step_that_cancels_itself_before_it_waits_is_a_step_that_fails():
         await asyncio.sleep(0)
         return Action(state="alive")
 
-    outcome = of(on_error="skip", limit=0.1)(step)
+    outcome = of(on_error="skip")(step)
     assert states(outcome) == ["alive"] * 3
     assert [f.error for f in outcome.failures] == ["CancelledError"] * 3
 
@@ -273,7 +273,7 @@ def test_a_step_that_cancels_itself_and_ends_harms_no_other_step():
         await asyncio.sleep(0)
         return Action(state="alive")
 
-    assert states(of(limit=0.1)(step)) == ["alive"] * 3
+    assert states(of()(step)) == ["alive"] * 3
 
 
 def test_a_step_that_cancels_itself_after_it_has_waited_is_a_step_that_fails():
@@ -520,5 +520,5 @@ async def many_turns(agent, view):
 @pytest.mark.parametrize("step", [sleeps, nests, many_turns])
 @pytest.mark.parametrize("engine", ["scripted", "virtual"])
 def test_a_step_may_do_other_things_before_it_calls_a_modelled_engine(step, engine):
-    outcome = run(line(step), 2, limit=0.15, engine=engine)
+    outcome = run(line(step), 2, engine=engine)
     assert outcome.finished
