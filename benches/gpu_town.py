@@ -120,17 +120,20 @@ def option(text: str) -> tuple[str, Any]:
 @click.option("--schedules", default="conservative,lockstep", show_default=True)
 @click.option("--dummy", is_flag=True, help="Random weights; MODEL needs a config and a tokenizer.")
 @click.option("--data-parallel", default=1, show_default=True, help="Copies of the model.")
+@click.option("--context", default=2048, show_default=True, help="Tokens of prompt and answer.")
 @click.option("--engine", multiple=True, metavar="NAME=VALUE", help="Further vLLM arguments.")
 @click.option("--json", "as_json", is_flag=True)
 def main(
     model: str, agents: str, steps: int, seed: int, schedules: str, *, dummy: bool,
-    data_parallel: int, engine: tuple[str, ...], as_json: bool,
+    data_parallel: int, context: int, engine: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Run the town on vLLM."""
     arguments = dict(map(option, engine))
     if dummy:
         arguments["load_format"] = "dummy"
-    made = VllmEngine(model, data_parallel=data_parallel, engine_args=arguments)
+    made = VllmEngine(
+        model, data_parallel=data_parallel, max_model_len=context, engine_args=arguments
+    )
     sizes = [int(size) for size in agents.split(",")]
     rows = asyncio.run(measure(made, sizes, steps, schedules.split(","), seed))
     if as_json:
