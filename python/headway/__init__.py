@@ -6,7 +6,7 @@ run their next step while others are still behind. `headway.trace`, `headway.rep
 """
 
 from headway import _core, errors
-from headway._core import Scheduler, StoryEntry
+from headway._core import PositionHistory, Scheduler, StoryEntry
 
 #: The version of this package, and of the compiled part it needs.
 __version__ = "0.1.0"
@@ -30,6 +30,7 @@ __all__ = [
     "Outcome",
     "Place",
     "Plane",
+    "PositionHistory",
     "Scheduler",
     "Simulation",
     "StoryEntry",

@@ -36,8 +36,9 @@ def test_the_stub_has_the_signatures_of_the_built_extension(tmp_path):
 
 def test_the_public_names_of_headway():
     assert sorted(headway.__all__) == [
-        *("Action", "Agent", "Graph", "Grid", "OnError", "Outcome", "Place", "Plane", "Scheduler"),
-        *("Simulation", "StoryEntry", "View", "__version__", "errors"),
+        *("Action", "Agent", "Graph", "Grid", "OnError", "Outcome", "Place", "Plane"),
+        *("PositionHistory", "Scheduler", "Simulation", "StoryEntry", "View", "__version__"),
+        "errors",
     ]
     for name in headway.__all__:
         assert hasattr(headway, name)
