@@ -63,6 +63,7 @@ class Agent:
 
     What an agent keeps in attributes of its own is private: only its own steps read and write it,
     one after the other. What others can see is its position, its public state and its words.
+    `self.position` follows its moves; setting it moves nobody.
 
     Parameters
     ----------

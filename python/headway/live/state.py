@@ -74,14 +74,13 @@ class State:
         #: The step each agent joins at, and the one it left after (or None).
         self.joined: list[int] = []
         self.left: list[int | None] = []
-        #: Whether ids and ranks are in different orders.
-        self.has_children = False
         given = list(agents)
         for agent in given:
             _check_agent(agent)
         now = [(rank, agent) for rank, agent in enumerate(given) if not agent.joins]
         later = [(rank, agent) for rank, agent in enumerate(given) if agent.joins]
-        self.has_children = bool(later)
+        #: Whether ids and ranks may be in different orders.
+        self.reordered = bool(later)
         for rank, agent in now + later:
             self._enter(agent, (rank,), agent.joins)
         if not given:
@@ -152,7 +151,7 @@ class State:
     def add_child(self, child: Agent, rank: Rank, step: int) -> int:
         """List an agent that joins at a step, and put it into the world of that step."""
         agent_id = self._enter(child, rank, step)
-        self.has_children = True
+        self.reordered = True
         self.clocks[agent_id] = step
         state = freeze(child.state, f"the public state of {child.name!r}")
         self.world.add(self.positions[agent_id], state, step)
@@ -165,7 +164,7 @@ class State:
     def in_order(self) -> list[int]:
         """Return all ids in the order of agents."""
         ids = range(len(self.names))
-        return sorted(ids, key=self.ranks.__getitem__) if self.has_children else list(ids)
+        return sorted(ids, key=self.ranks.__getitem__) if self.reordered else list(ids)
 
     async def ask(self, request: Request) -> Answer:
         """Have the engine answer a request, and count it."""

@@ -130,7 +130,7 @@ class View:
             state, step = self._open(), self.step
             world, names, here = state.world, state.names, state.positions[self._agent]
             seen = world.neighbours(self._agent, step, state.sight[self._agent])
-            if state.has_children and len(seen) > 1:
+            if state.reordered and len(seen) > 1:
                 seen.sort(key=state.ranks.__getitem__)
             neighbours = []
             for other in seen:
