@@ -72,6 +72,47 @@ def test_a_request_says_whose_it_is_and_what_it_is_for():
     assert str(first) == "call 0 (talk) of a0 in step 0"
 
 
+def test_what_is_sampled_is_keyed_by_the_seed_of_the_run_the_agent_and_the_step():
+    def seeds(seed):
+        async def step(agent, view):
+            await view.llm.chat("the same to all")
+
+        engine = Asked()
+        run(line(step, step, seed=seed), 2, engine=engine)
+        return {request.seed for request in engine.requests}
+
+    assert seeds(1) == seeds(1)
+    assert len(seeds(1) | seeds(2)) == 8
+
+
+def test_calls_of_a_step_that_ask_the_very_same_are_sampled_apart_and_alike_in_every_run():
+    async def step(agent, view):
+        await asyncio.gather(view.llm.chat("dice"), view.llm.chat("dice"))
+        await view.llm.chat("dice")
+
+    def seeds():
+        engine = Asked()
+        run(line(step), 1, engine=engine)
+        return [request.seed for request in engine.requests]
+
+    assert len(set(seeds())) == 3
+    assert seeds() == seeds()
+
+
+@pytest.mark.parametrize("options", [{}, {"choices": ["well", "ill"]}])
+def test_how_much_was_cached_is_counted_and_not_told_to_the_agent(options):
+    """It depends on who was faster."""
+
+    async def step(agent, view):
+        answer = await view.llm.chat("How are you?", **options)
+        return Action(state=[answer.text, answer.cached_tokens])
+
+    engine = Asked(lambda request: Answer("well", 5, 1, cached_tokens=3))
+    outcome = run(line(step), 1, engine=engine)
+    assert outcome.final["agents"]["a0"]["state"] == ["well", None]
+    assert outcome.cached_tokens == 3
+
+
 def test_prompts_come_in_several_forms():
     same = (Message("user", "Hi"),)
     for prompt in ("Hi", [("user", "Hi")], [["user", "Hi"]], [{"role": "user", "content": "Hi"}],

@@ -9,6 +9,7 @@ import pytest
 from test_small_agents import Doer, line, run
 
 from headway import _core
+from headway.errors import BeyondSightError
 from headway.live import Action, Simulation
 from headway.space import Graph, Grid, Plane
 from headway.world import Place
@@ -120,6 +121,23 @@ def test_states_and_places_are_those_of_the_own_step(schedule):
     outcome = run(Simulation(space, agents, places=places, sight=4), 4, schedule=schedule)
     assert seen == [(0, None, "start"), (1, 0, 0), (2, 1, 1), (3, 2, 2)]
     assert (outcome.lead_max > 1) == (schedule == "conservative") or outcome.lead_max <= 1
+
+
+def test_a_place_is_seen_from_as_far_as_sight_and_no_farther():
+    seen = {}
+
+    def step(agent, view):
+        seen[agent.name] = [(p.name, p.distance, p.state) for p in view.places]
+        if agent.name == "one farther":
+            with pytest.raises(BeyondSightError, match="5 away; its sight is 4"):
+                view.place("clock")
+        else:
+            assert view.place("clock").state == "noon"
+
+    agents = [Doer("as far", (4, 0), step), Doer("one farther", (5, 0), step)]
+    places = [Place("clock", (0, 0), state="noon")]
+    run(Simulation(Grid(9, 9), agents, places=places, sight=4), 1)
+    assert seen == {"as far": [("clock", 4, "noon")], "one farther": []}
 
 
 def test_time_passes_with_the_own_steps():

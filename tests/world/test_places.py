@@ -110,6 +110,14 @@ def test_a_claim_is_held_by_one_until_it_gives_it_back(holder, writes, then):
     assert RULES["claim"](holder, tuple(writes)) == then
 
 
+@pytest.mark.parametrize(("rule", "then"), [("last", 3), ("first", 1)])
+def test_of_the_writes_of_a_step_the_last_or_the_first_counts(rule, then):
+    versions = Versions(Place("it", (0, 0), state=0, rule=rule))
+    for rank in (2, 1, 3):
+        versions.write(0, (rank,), f"a{rank}", rank)
+    assert [versions.state(step) for step in (0, 1, 2)] == [0, then, then]
+
+
 def test_a_place_says_what_is_wrong_with_it():
     with pytest.raises(OptionError, match="no rule 'latest'; there are last, first, claim"):
         Versions(Place("it", (0, 0), rule="latest"))
