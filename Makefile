@@ -59,6 +59,10 @@ test-slow: build ## run the tests that take long
 	HEADWAY_SEEDS=3000 cargo test --quiet --release -p headway-core --test twin --test as_if_lockstep
 	$(BIN)/python -m pytest -q -m slow
 
+.PHONY: mutants
+mutants: build ## see that the tests notice wrong edits (many minutes): ... MUTANTS='--only rule.rs'
+	$(BIN)/python tests/mutations/check.py $(MUTANTS)
+
 VLLM_PIP = $(BIN)/python -m pip --python "$(HEADWAY_VLLM_PYTHON)" install --quiet \
 	--disable-pip-version-check
 

@@ -1,6 +1,7 @@
 """Hypothesis profiles, and how to run the seeded tests again.
 
-`pytest --hypothesis-profile=thorough` looks at many more examples. Tests that run over seeds name
+`pytest --hypothesis-profile=thorough` looks at many more examples; `unshrunk` is for those who want
+to know only whether a test fails, not the smallest example of it. Tests that run over seeds name
 the seed in the failure; `HEADWAY_SEED=17` runs that one alone, `HEADWAY_SEEDS=5000` runs more.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # On a busy machine slowness says nothing about the code.
 settings.register_profile(
@@ -19,6 +20,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=3000)
+settings.register_profile(
+    "unshrunk",
+    settings.get_profile("default"),
+    phases=[Phase.explicit, Phase.generate],
+    report_multiple_bugs=False,
+)
 settings.load_profile("default")
 
 

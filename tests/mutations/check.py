@@ -1,0 +1,170 @@
+"""Puts wrong edits into the code, one at a time, and sees whether the tests notice.
+
+    python tests/mutations/check.py                  all of them
+    python tests/mutations/check.py --only rule.rs   those whose title holds one of these texts
+    python tests/mutations/check.py --list           what there is
+
+The edits are made in a copy, `build/mutants`, never in the checkout. The check fails where a mutant
+survives, where an edit does not apply exactly once any more, and where the same tests fail without
+a mutant. Results are printed and written as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from mutants import MUTANTS, Mutant, StaleEditError
+from suites import BrokenSuiteError, CargoSuite, ExtensionSuite, PytestSuite, Verdict
+from tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+ROOT = Path(__file__).parents[2]
+WIDTH = 100
+
+#: Characters of a problem that are printed; all are in the JSON.
+SHOWN = 3000
+
+
+class Result(NamedTuple):
+    """What came of a mutant. `problem` is empty where it went as it should."""
+
+    mutant: Mutant
+    verdict: Verdict | None
+    problem: str
+
+    def facts(self) -> dict[str, object]:
+        """Return it as plain values."""
+        mutant, verdict = self.mutant, self.verdict
+        by = verdict.by if verdict else None
+        return {
+            "name": mutant.name,
+            "file": mutant.path,
+            "noticed": by is not None,
+            "by": by and {"file": by.file, "test": by.test},
+            "as_expected": by is not None and by.file == mutant.expected,
+            "expected": mutant.expected,
+            "equivalent": mutant.equivalent,
+            "build_seconds": verdict and round(verdict.build_seconds, 2),
+            "test_seconds": verdict and round(verdict.test_seconds, 2),
+            "problem": self.problem,
+        }
+
+
+def kind(mutant: Mutant) -> str:
+    """Which suite a mutant is put to."""
+    if mutant.path.startswith("rust/py/"):
+        return "extension"
+    return "cargo" if mutant.path.startswith("rust/") else "pytest"
+
+
+def judge(mutant: Mutant, suite: CargoSuite | PytestSuite) -> Result:
+    """Put a mutant to a suite, and say whether that went as it should."""
+    try:
+        verdict = suite.judge(mutant)
+    except (BrokenSuiteError, StaleEditError) as error:
+        return Result(mutant, None, str(error))
+    if verdict.by is None and not mutant.equivalent:
+        return Result(mutant, verdict, "it survives: no test has noticed it")
+    if verdict.by is not None and mutant.equivalent:
+        return Result(mutant, verdict, "it is listed as equivalent, and is noticed")
+    return Result(mutant, verdict, "")
+
+
+def results(mutants: Iterable[Mutant], suites, unmutated: dict[str, int]) -> Iterator[Result]:
+    """Put all mutants to their suites, those of one suite together.
+
+    Seconds without a mutant are left in `unmutated`.
+
+    Raises
+    ------
+    BrokenSuiteError
+        If the tests fail without a mutant.
+    """
+    for name, suite in suites.items():
+        own = [mutant for mutant in mutants if kind(mutant) == name]
+        if own:
+            print(f"without a mutant, {name}:", end=" ", flush=True)
+            unmutated[name] = round(suite.check_unmutated(own))
+            print(f"{unmutated[name]} s", flush=True)
+        for mutant in own:
+            yield judge(mutant, suite)
+
+
+def clipped(text: str) -> str:
+    return text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
+
+
+def show(result: Result) -> None:
+    mutant, verdict = result.mutant, result.verdict
+    seconds = f"{verdict.build_seconds:6.1f} {verdict.test_seconds:6.1f}" if verdict else " " * 13
+    print(clipped(f"{seconds}  {mutant.title}"))
+    if verdict and verdict.by:
+        elsewhere = "" if verdict.by.file == mutant.expected else " (expected elsewhere)"
+        print(clipped(f"{'':17}{verdict.by.file}: {verdict.by.test}{elsewhere}"))
+    if mutant.equivalent:
+        print(clipped(f"{'':17}equivalent: {mutant.equivalent}"))
+    if result.problem:
+        print(f"  >>> {result.problem[-SHOWN:]}")
+    sys.stdout.flush()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", nargs="+", metavar="TEXT", help="those whose title holds a TEXT")
+    parser.add_argument("--list", action="store_true", help="tell what there is")
+    parser.add_argument("--json", type=Path, default=ROOT / "build" / "mutations.json")
+    options = parser.parse_args(arguments)
+    chosen = [m for m in MUTANTS if not options.only or any(t in m.title for t in options.only)]
+    if options.list:
+        for mutant in chosen:
+            print(f"{mutant.title}\n{'':6}{mutant.expected}")
+        return 0
+    if not chosen:
+        parser.error("no mutant's title holds that")
+    begin = perf_counter()
+    folder = ROOT / "build" / "mutants"
+    tree, target = Tree(ROOT, folder / "tree"), folder / "target"
+    tree.refresh()
+    suites = {
+        "cargo": CargoSuite(tree, target),
+        "pytest": PytestSuite(tree),
+        "extension": ExtensionSuite(tree, target),
+    }
+    print(" build   test  the wrong edit, and what noticed it (seconds)")
+    done: list[Result] = []
+    unmutated: dict[str, int] = {}
+    try:
+        for result in results(chosen, suites, unmutated):
+            show(result)
+            done.append(result)
+    except BrokenSuiteError as error:
+        print(f"\n{error}")
+        return 1
+    seconds = perf_counter() - begin
+    facts = {
+        "seconds": round(seconds),
+        "seconds_unmutated": unmutated,
+        "mutants": [result.facts() for result in done],
+    }
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    wrong = [result for result in done if result.problem]
+    equivalent = sum(bool(result.mutant.equivalent) for result in done)
+    print(
+        f"{len(done)} mutants in {seconds:.0f} s: {len(done) - equivalent - len(wrong)} noticed, "
+        f"{equivalent} equivalent, {len(wrong)} not as they should be"
+    )
+    for result in wrong:
+        print(f"  {result.mutant.title}: {result.problem.partition(chr(10))[0]}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
