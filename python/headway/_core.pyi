@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import Any, Literal, final
+from typing import Any, Literal, Self, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,7 +29,6 @@ def spawn_radius(*, parent: Sequence[float], child: Sequence[float]) -> float | 
         The largest distance, which may be negative; None where the child is too fast.
     """
 
-@final
 class Scheduler:
     """Decides which agents may run their next step while others are still behind.
 
@@ -102,7 +101,7 @@ class Scheduler:
         worlds: ArrayLike | None = None,
         graph: Graph | None = None,
         story_capacity: int | None = None,
-    ) -> Scheduler: ...
+    ) -> Self: ...
     def __len__(self) -> int: ...
     def ready(self) -> NDArray[np.int64]:
         """Return the agents that may start their next step.
@@ -420,7 +419,6 @@ class Graph:
             No such node; not a whole number.
         """
 
-@final
 class PositionHistory:
     """Where everybody stood at the start of every step, in a world whose agents have different clocks.
 
@@ -467,7 +465,7 @@ class PositionHistory:
         wrap: Sequence[float] | NDArray[Any] | None = None,
         radius: float = 1.0,
         graph: Graph | None = None,
-    ) -> PositionHistory: ...
+    ) -> Self: ...
     def __len__(self) -> int: ...
     def add(self, position: ArrayLike, step: int) -> int:
         """Tell that somebody new is there.

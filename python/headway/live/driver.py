@@ -204,7 +204,7 @@ class Driver:
         try:
             if state.restorable[agent]:
                 self._snapshot(agent)
-            result: Any = state.agents[agent].step(view)
+            result: Any = state.execute(state.agents[agent], view)
             if result is None or type(result) is Action or not inspect.isawaitable(result):
                 self._ended.append((agent, result))
             else:

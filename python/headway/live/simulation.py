@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from copy import copy
 from datetime import datetime
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +16,12 @@ import numpy as np
 from headway.engines.base import Engine
 from headway.engines.registry import make_engine
 from headway.errors import OptionError
+from headway.live.debug import Debugger
 from headway.live.driver import Driver
 from headway.live.events import Event, EventLog
 from headway.live.outcome import Outcome, final_state
 from headway.live.policy import OnError
-from headway.live.state import State
+from headway.live.state import State, execute
 from headway.schedules.live import make_live_schedule
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from headway.engines.base import Answer, Request
     from headway.live.agent import Agent
     from headway.live.failures import Failure
+    from headway.live.state import Execute
+    from headway.live.view import View
     from headway.space import Space
     from headway.world import Place
 
@@ -99,15 +104,16 @@ class Simulation:
     ) -> None:
         self.space = space
         self.seed = seed
-        self.state = State(
-            space=space,
-            agents=agents,
-            places=places,
-            footprint=(sight, speed, speed if reach is None else reach),
-            seed=seed,
-            seconds_per_step=seconds_per_step,
-            start=start,
-        )
+        self._made_of: dict[str, Any] = {
+            "space": space,
+            "agents": tuple(agents),
+            "places": tuple(places),
+            "footprint": (sight, speed, speed if reach is None else reach),
+            "seed": seed,
+            "seconds_per_step": seconds_per_step,
+            "start": start,
+        }
+        self.state = State(**self._made_of)
         self._running = False
         self._schedule_name: str | None = None
         self._driver: Driver | None = None
@@ -116,6 +122,30 @@ class Simulation:
         self._modelled = False
         self._seconds = self._real_seconds = 0.0
         self._engine_statistics: dict[str, float] = {}
+
+    def subset(self, agents: Iterable[str]) -> Simulation:
+        """Return a simulation of some of the agents of this one, which must not have been run.
+
+        Parameters
+        ----------
+        agents : iterable of str
+            Their names. They are the same objects; only one of the two can be run.
+
+        Raises
+        ------
+        OptionError
+            If there is none of a name, or this simulation has been run.
+        """
+        if self._driver is not None:
+            raise OptionError("this simulation has been run; take a subset of one just made")
+        wanted = set(agents)
+        if missing := wanted.difference(self.state.names):
+            raise OptionError(f"there is no agent {min(missing)!r} in this simulation")
+        kept = tuple(agent for agent in self._made_of["agents"] if agent.name in wanted)
+        smaller = copy(self)
+        smaller._made_of = {**self._made_of, "agents": kept}
+        smaller.state = State(**smaller._made_of)
+        return smaller
 
     def run(self, steps: int, **options: Any) -> Outcome:  # noqa: ANN401
         """Run all agents up to a step, and return what came of it; see `run_async`.
@@ -140,6 +170,8 @@ class Simulation:
         on_event: Callable[[Event], None] | None = None,
         on_call: Callable[[Request, Answer], None] | None = None,
         progress: Callable[[Simulation], None] | None = None,
+        around_step: Callable[[Execute, Agent, View], Any] | None = None,
+        debug: bool = False,
     ) -> Outcome:
         """Run all agents up to a step.
 
@@ -161,6 +193,14 @@ class Simulation:
             Told of every answered call, as answers arrive.
         progress : callable, optional
             Called with the simulation about ten times a second, and at the end; see `outcome`.
+        around_step : callable, optional
+            Executes the steps, for spans and timings: called with `(execute, agent, view)`, it
+            returns what `execute(agent, view)` does, an action or something to await for one.
+        debug : bool
+            Look for what a step uses besides its view and the agent's own attributes: each step
+            is executed twice (the second time by a copy, with the answers of the first), and
+            global random generators, other agents' attributes and shared objects are watched. Slow;
+            for tests. See `headway.live.debug`.
 
         Returns
         -------
@@ -170,6 +210,8 @@ class Simulation:
         ------
         StepFailedError
             If a step fails and the policy is to stop. What had been finished is kept.
+        HiddenInputError
+            With `debug`: what a step has used, and what to do.
         EngineError, MissingExtraError
             If the engine cannot be started.
         OptionError
@@ -184,6 +226,7 @@ class Simulation:
             raise OptionError("this simulation is running already; it can only be run in turn")
         driver = self._prepare(schedule, OnError.of(on_error), on_event)
         self.state.on_call = on_call
+        debugger = Debugger(self.state) if debug else None
         self._steps = max(steps, self._steps)
         self._engine_name = engine.name
         self._modelled = engine.virtual
@@ -191,7 +234,10 @@ class Simulation:
         try:
             await engine.start()
             self.state.engine = engine
-            await self._run(driver, steps, engine, progress)
+            with debugger or nullcontext():
+                inner = debugger or execute
+                self.state.execute = partial(around_step, inner) if around_step else inner
+                await self._run(driver, steps, engine, progress)
             return self.outcome()
         finally:
             self.state.engine = None

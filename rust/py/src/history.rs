@@ -67,7 +67,7 @@ macro_rules! any {
 /// -----
 /// Safe to use from several threads: calls take turns, and batches of 1024 moves or more are
 /// worked on without the interpreter lock.
-#[pyclass(frozen, name = "PositionHistory", module = "headway._core")]
+#[pyclass(frozen, subclass, name = "PositionHistory", module = "headway._core")]
 pub struct PyPositionHistory {
     inner: Mutex<Inner>,
     kind: Kind,

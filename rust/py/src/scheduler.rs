@@ -93,7 +93,7 @@ macro_rules! any {
 /// -----
 /// Safe to use from several threads: calls take turns, and batches of 1024 agents or more are
 /// worked on without the interpreter lock.
-#[pyclass(frozen, name = "Scheduler", module = "headway")]
+#[pyclass(frozen, subclass, name = "Scheduler", module = "headway")]
 pub struct PyScheduler {
     inner: Mutex<Inner>,
     kind: Kind,
