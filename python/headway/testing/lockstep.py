@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import OptionError
@@ -90,6 +90,8 @@ class Proof:
         The most steps somebody was ahead.
     agent_steps, calls : int
         Executed and made in the runs out of order.
+    split : mapping of str to (int, int)
+        Runs, and runs in which somebody overtook, by the labels of the factory's setups.
     """
 
     runs: int = 0
@@ -97,16 +99,22 @@ class Proof:
     lead_max: int = 0
     agent_steps: int = 0
     calls: int = 0
+    split: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def plus(self, run: Run) -> Proof:
         """Count a run out of order."""
-        done = run.outcome
+        done, overtook = run.outcome, run.outcome.lead_max > 0
+        split = dict(self.split)
+        for label in run.labels:
+            runs, overtaken = split.get(label, (0, 0))
+            split[label] = (runs + 1, overtaken + overtook)
         return Proof(
             self.runs + 1,
-            self.overtaken + (done.lead_max > 0),
+            self.overtaken + overtook,
             max(self.lead_max, done.lead_max),
             self.agent_steps + done.agent_steps,
             self.calls + done.calls,
+            split,
         )
 
     def __str__(self) -> str:
@@ -125,6 +133,7 @@ def assert_same_as_lockstep(
     orders: int = 2,
     interrupt: bool = False,
     must_overtake: bool = True,
+    case: Case | None = None,
     progress: Callable[[Proof], None] | None = None,
     command: Callable[[Case], str] | None = None,
 ) -> Proof:
@@ -152,6 +161,8 @@ def assert_same_as_lockstep(
         `restore`, or whose steps change no attributes: what was in flight is executed again.
     must_overtake : bool
         Fail if in no run anybody overtook anybody.
+    case : Case, optional
+        Only this one, as it is; also given by the environment variable.
     progress : callable, optional
         Told the `Proof` so far after every run.
     command : callable, optional
@@ -168,6 +179,8 @@ def assert_same_as_lockstep(
         With the smallest case that was found, why, and how to replay it.
     NobodyOvertookError
         If the runs have shown nothing.
+    StepFailedError
+        If a step fails in lock-step, and its policy is to stop.
     OptionError
         A parameter that makes no sense.
     """
@@ -176,8 +189,10 @@ def assert_same_as_lockstep(
     factory, proof = Factory(simulation_factory), Proof()
     comparing = _Comparison(factory, command or _command)
     given = os.environ.get(CASE_VARIABLE)
-    if given:
-        return proof.plus(comparing.replay(Case.from_json(given)))
+    if case is None and given:
+        case = Case.from_json(given)
+    if case is not None:
+        return proof.plus(comparing.replay(case))
     for seed in _chosen(seeds):
         world = Case(seed, steps, order=0)
         expected = run(factory, world, "lockstep")
@@ -241,8 +256,6 @@ class _Comparison:
         """Return what a smaller case shows; nothing if it cannot be run at all."""
         try:
             expected = run(self._factory, case, schedules[0])
-            if expected.error is not None:
-                return None
             found = run(self._factory, case, schedules[1])
         except Exception:
             return None

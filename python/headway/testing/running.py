@@ -14,16 +14,13 @@ from headway.live import Simulation
 from headway.testing.order import Order, OrderedEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from headway.engines.base import Engine
     from headway.live import Agent, OnError, Outcome, View
     from headway.testing.case import Case
 
     Execute = Callable[[Agent, View], Any]
-
-#: Steps of agents in a part of a run that is interrupted now and again: at least one.
-TURN = 1
 
 
 @dataclass
@@ -38,11 +35,14 @@ class Setup:
         scripted engine's.
     on_error : OnError or str
         What happens when a step fails.
+    labels : sequence of str
+        Of what kind the world is, for the counts of a `Proof`.
     """
 
     simulation: Simulation
     engine: Engine | None = None
     on_error: OnError | str = "abort"
+    labels: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ class Run:
     outcome : Outcome
     order : Order
         With the delays that were used.
+    labels : sequence of str
+        Of the setup.
     """
 
     events: list[str]
@@ -67,6 +69,7 @@ class Run:
     error: str | None
     outcome: Outcome
     order: Order
+    labels: Sequence[str] = ()
 
 
 class Factory:
@@ -152,10 +155,12 @@ def run(
     try:
         asyncio.run(_in_parts(simulation, case.steps, None if in_step else case.cut, options))
     except StepFailedError as failed:
+        if in_step:
+            raise
         # What had been finished by then depends on the order; whose failure it is may, too.
         error = f"{type(failed.__cause__).__name__}: {failed.__cause__}"
     outcome = simulation.outcome()
-    return Run(events, outcome.final, error, outcome, order)
+    return Run(events, outcome.final, error, outcome, order, setup.labels)
 
 
 async def _in_parts(

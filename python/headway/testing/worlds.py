@@ -117,7 +117,31 @@ class World:
         """Make the simulation, and what answers it, with the faults."""
         engine = ScriptedEngine(self._answer, latency=None)
         attempts = 5 if self.faults else 1
-        return Setup(self.simulation(), engine, OnError(then=self.then, attempts=attempts))
+        on_error = OnError(then=self.then, attempts=attempts)
+        return Setup(self.simulation(), engine, on_error, self._labels())
+
+    def _labels(self) -> list[str]:
+        space = self.space
+        if isinstance(space, Graph):
+            kind = "graph, hops"
+        else:
+            joined = ", joined borders" if space.wrap else ""
+            walls = ", walls" if isinstance(space, Grid) and space.walls.any() else ""
+            kind = f"{type(space).__name__.lower()}, {space.metric}{joined}{walls}"
+        sight, speed, reach = self.footprint
+        own = any(footprint for _, _, footprint, _ in self.agents)
+        traits = {
+            "own footprints": own,
+            "one footprint for all": not own,
+            "reach > speed": reach > speed,
+            "sight < speed": sight < speed,
+            "nobody moves": not speed,
+            "joins, leaves or children": bool(
+                self.habits.leaves or self.habits.spawns or any(a[3] for a in self.agents)
+            ),
+            "steps or calls that fail": bool(self.habits.fails or self.faults),
+        }
+        return [kind, *(trait for trait, has in traits.items() if has)]
 
     def _answer(self, request: Request) -> str:
         # By what is asked, how often, and nothing else: the same in every order of execution.
