@@ -51,7 +51,7 @@ _WATCHED = {_core.Scheduler: Scheduler, _core.PositionHistory: PositionHistory}
 def _replace(classes: dict[type, type]) -> None:
     """Let every module that has taken a class over by its name take the other."""
     for module_name, module in list(sys.modules.items()):
-        if module_name.partition(".")[0] != "headway" or module_name == __name__:
+        if module_name.partition(".")[0] != "headway" or module_name in {__name__, _core.__name__}:
             continue
         for old, new in classes.items():
             if vars(module).get(old.__name__) is old:

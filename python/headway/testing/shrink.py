@@ -52,6 +52,7 @@ class Shrinker:
             best, shown = self._fewer_steps(best, shown)
             best, shown = self._fewer_agents(best, shown)
             best, shown = self._fewer_delays(best, shown)
+            best, shown = self._earlier(best, shown)
             if best == before or self._left <= 0:
                 return best, shown
 
@@ -97,6 +98,21 @@ class Shrinker:
         if best.order is None:
             attempt([each for each in best.late if each[0][1] < best.steps])
             _remove_parts(list(best.late), attempt)
+        return best, shown
+
+    def _earlier(self, best: Case, shown: Difference) -> tuple[Case, Difference]:
+        """Let the delays come so many steps earlier, and the run end so much earlier."""
+        sooner = min((moment[1] for moment, _ in best.late), default=0)
+        while sooner > 0:
+            late = tuple(
+                ((agent, step - sooner, what), delay) for (agent, step, what), delay in best.late
+            )
+            smaller = replace(best, steps=max(best.steps - sooner, 1), late=late)
+            taken, shown = self._take(best, shown, smaller)
+            if taken is not best:
+                best, sooner = taken, min(moment[1] for moment, _ in late)
+            else:
+                sooner //= 2
         return best, shown
 
 

@@ -153,7 +153,13 @@ class World:
 class Person(Agent):
     """Moves, talks, writes, sends, leaves and brings about others, as its seed and view say."""
 
-    def __init__(self, name: str, position: Any, world: World, **footprint: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        name: str,
+        position: Any,  # noqa: ANN401 - as the space has it
+        world: World,
+        **footprint: Any,  # noqa: ANN401 - and when it joins
+    ) -> None:
         super().__init__(name, position, state={"memory": ""}, **footprint)
         self.world = world
         self.memory = name
