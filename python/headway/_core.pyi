@@ -3,6 +3,7 @@ from typing import Any, Literal, Self, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import disjoint_base
 
 __all__ = [
     "Graph",
@@ -29,6 +30,7 @@ def spawn_radius(*, parent: Sequence[float], child: Sequence[float]) -> float | 
         The largest distance, which may be negative; None where the child is too fast.
     """
 
+@disjoint_base
 class Scheduler:
     """Decides which agents may run their next step while others are still behind.
 
@@ -419,6 +421,7 @@ class Graph:
             No such node; not a whole number.
         """
 
+@disjoint_base
 class PositionHistory:
     """Where everybody stood at the start of every step, in a world whose agents have different clocks.
 

@@ -62,7 +62,9 @@ class MoodyByNumpy(Villager):
     """Planted: the global random generator of numpy."""
 
     def mood(self, view):
-        return float(np.random.random()) if self.name == "v5" else super().mood(view)  # noqa: NPY002
+        if self.name == "v5":
+            return float(np.random.random())  # noqa: NPY002
+        return super().mood(view)
 
 
 class Gossip(Villager):
