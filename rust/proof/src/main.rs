@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{IsTerminal, Write, stderr};
 use std::num::NonZero;
+use std::panic;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 #[allow(clippy::disallowed_types, reason = "the rate is measured; nothing else depends on it")]
@@ -66,8 +67,11 @@ fn random(arguments: &mut lexopt::Parser) -> Result<ExitCode, lexopt::Error> {
     let seeds = first_seed..end.ok_or("no such seeds: give at least one run, and no overflow")?;
     #[allow(clippy::disallowed_types, reason = "the rate is measured; nothing else depends on it")]
     let start = Instant::now();
+    // A run that breaks down is counted and named; alone, its seed also says where.
+    panic::set_hook(Box::new(|_| ()));
     let counts =
         sweep(&seeds, threads, outcome, |done| write_over(&format!("{done} of {runs} runs")));
+    drop(panic::take_hook());
     write_over("");
     let seconds = start.elapsed().as_secs_f64();
     print!("{}", report::table(&seeds, &counts));

@@ -143,22 +143,22 @@ pub fn complaint(counts: &Counts) -> Option<String> {
 
 /// The same as one JSON object. Names need no escapes.
 pub fn json(seeds: &Range<u64>, counts: &Counts, seconds: f64) -> String {
-    let object = |tally: &Tally| {
+    let row = |(name, tally): &Row| {
+        let Tally { runs, overtaken, differences, lead_max, agent_steps } = tally;
         format!(
-            r#"{{"runs": {}, "overtaken": {}, "differences": {}, "lead_max": {}, "agent_steps": {}}}"#,
-            tally.runs, tally.overtaken, tally.differences, tally.lead_max, tally.agent_steps
+            "    \"{name}\": {{\"runs\": {runs}, \"overtaken\": {overtaken}, \
+             \"differences\": {differences}, \"lead_max\": {lead_max}, \
+             \"agent_steps\": {agent_steps}}}"
         )
     };
     let per_minute = counts.all().runs as f64 * 60.0 / seconds;
-    let mut out = format!(
-        "{{\n  \"first_seed\": {},\n  \"seconds\": {seconds:.3},\n  \"runs_per_minute\": {per_minute:.0},\n",
-        seeds.start
-    );
+    let mut out = format!("{{\n  \"first_seed\": {},\n", seeds.start);
+    let _ = writeln!(out, "  \"seconds\": {seconds:.3},");
+    let _ = writeln!(out, "  \"runs_per_minute\": {per_minute:.0},");
     for (heading, rows) in groups(counts) {
-        let rows: Vec<_> =
-            rows.iter().map(|(name, tally)| format!("    \"{name}\": {}", object(tally))).collect();
-        let _ =
-            writeln!(out, "  \"{}\": {{\n{}\n  }},", heading.replace(' ', "_"), rows.join(",\n"));
+        let rows: Vec<_> = rows.iter().map(row).collect();
+        let heading = heading.replace(' ', "_");
+        let _ = writeln!(out, "  \"{heading}\": {{\n{}\n  }},", rows.join(",\n"));
     }
     let failures: Vec<_> = counts.failures.iter().map(|(seed, _)| seed.to_string()).collect();
     let _ = writeln!(out, "  \"seeds_that_differ\": [{}]\n}}", failures.join(", "));

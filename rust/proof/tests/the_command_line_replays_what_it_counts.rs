@@ -1,5 +1,5 @@
-//! `headway-proof random` counts the same on any number of threads, and names each seed that differs
-//! with the command that runs it alone.
+//! `headway-proof random` counts the same on any number of threads, and names each seed that
+//! differs with the command that runs it alone.
 
 use std::fs;
 use std::process::{Command, Output};
