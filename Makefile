@@ -4,7 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/tests/*') Cargo.toml Cargo.lock \
+RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/tests/*' -not -path 'rust/proof/*') \
+	Cargo.toml Cargo.lock \
 	$(wildcard rust/*/Cargo.toml)
 
 .DEFAULT_GOAL := help
@@ -56,7 +57,8 @@ test: build ## run the tests, Rust and Python (a few minutes)
 
 .PHONY: test-slow
 test-slow: build ## run the tests that take long
-	HEADWAY_SEEDS=3000 cargo test --quiet --release -p headway-core --test twin --test as_if_lockstep
+	HEADWAY_SEEDS=3000 cargo test --quiet --release -p headway-proof --test twin --test as_if_lockstep
+	cargo run --quiet --release -p headway-proof -- random --runs 100000
 	$(BIN)/python -m pytest -q -m slow
 
 VLLM_PIP = $(BIN)/python -m pip --python "$(HEADWAY_VLLM_PYTHON)" install --quiet \
