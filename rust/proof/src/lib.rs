@@ -33,6 +33,7 @@
 //! | [`run`] | the run out of order |
 //! | [`sweep`] | many seeds, each run and compared, and counts of what came of them |
 //! | [`report`] | the counts as a table and as JSON |
+//! | [`orders`] | small worlds in every order of starts, reads and finishes, instead of some |
 //!
 //! The tests show that wrong rules are noticed: `tests/as_if_lockstep.rs` loosens the bounds a
 //! little, `tests/the_published_traps.rs` holds what is known to go wrong around the published
@@ -43,6 +44,7 @@ pub mod ground;
 pub mod judge;
 pub mod kind;
 pub mod lockstep;
+pub mod orders;
 pub mod random;
 pub mod report;
 pub mod run;

@@ -4,11 +4,13 @@ use std::fs;
 use std::io::{IsTerminal, Write, stderr};
 use std::num::NonZero;
 use std::panic;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 #[allow(clippy::disallowed_types, reason = "the rate is measured; nothing else depends on it")]
 use std::time::Instant;
 
+use headway_proof::orders::{self, Size};
 use headway_proof::report;
 use headway_proof::setting::Setting;
 use headway_proof::sweep::{outcome, sweep};
@@ -17,14 +19,16 @@ use lexopt::prelude::*;
 const USAGE: &str = "\
 Usage: headway-proof random [--runs N] [--first-seed S] [--threads N] [--json FILE]
        headway-proof random --seed S
+       headway-proof orders [--small | --full] [--json FILE]
 
-Runs random worlds out of order and in lock-step and counts those that differ. One seed decides all
-of a world. The exit code is 1 if any differs.
+`random` runs random worlds out of order and in lock-step and counts those that differ. One seed decides all
+of a world. `orders` runs small worlds in every order there is. The exit code is 1 if any differs.
 
   --runs N        worlds, in total over all kinds (default 10000)
   --first-seed S  the seed of the first; the others follow (default 0)
   --seed S        this one alone, in more words
   --threads N     how many share the work (default: one for each core); changes no count
+  --small, --full which small worlds: those of the tests, or all (default --small)
   --json FILE     also write the counts there";
 
 fn main() -> ExitCode {
@@ -41,6 +45,7 @@ fn main() -> ExitCode {
 fn command(arguments: &mut lexopt::Parser) -> Result<ExitCode, lexopt::Error> {
     match arguments.next()? {
         Some(Value(name)) if name == "random" => random(arguments),
+        Some(Value(name)) if name == "orders" => orders(arguments),
         Some(Long("help") | Short('h')) => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)
@@ -84,6 +89,20 @@ fn random(arguments: &mut lexopt::Parser) -> Result<ExitCode, lexopt::Error> {
     let complaint = report::complaint(&counts);
     print!("{}", complaint.as_deref().unwrap_or_default());
     Ok(if complaint.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn orders(arguments: &mut lexopt::Parser) -> Result<ExitCode, lexopt::Error> {
+    let (mut size, mut file) = (Size::Small, None);
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("small") => size = Size::Small,
+            Long("full") => size = Size::Full,
+            Long("json") => file = Some(PathBuf::from(arguments.value()?)),
+            other => return Err(other.unexpected()),
+        }
+    }
+    let good = orders::report(size, file.as_deref()).map_err(|error| error.to_string())?;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs one seed alone, and says what came of it.
