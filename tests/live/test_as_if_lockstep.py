@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
-from live_worlds import random_simulation
 
 from headway.engines.base import Engine
 from headway.engines.scripted import ScriptedEngine, random_latency
+from live_worlds import random_simulation
 
 STEPS = 25
 SEEDS = int(os.environ.get("HEADWAY_LIVE_SEEDS", "60"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from live_worlds import random_simulation
 
 from headway import Action, Agent, Graph, Grid, Simulation
 from headway.engines import preset_named
@@ -12,6 +11,7 @@ from headway.live.recording import Recorder
 from headway.replay import replay
 from headway.schedules import Setting, make_schedule
 from headway.trace import read_trace, write_trace
+from live_worlds import random_simulation
 
 
 def recorded(simulation, steps, **options):
