@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
 
 import pytest
+
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
 @pytest.fixture(autouse=True)
@@ -14,3 +17,10 @@ def _threads_switch_often():
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(before)
+
+
+@pytest.fixture(autouse=True)
+def _free_threaded_python_stays_so():
+    """Fail where a module has brought the lock back."""
+    yield
+    assert not (FREE_THREADED and sys._is_gil_enabled())

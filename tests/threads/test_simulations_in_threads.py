@@ -58,22 +58,22 @@ def test_of_threads_that_run_one_simulation_at_once_one_does():
     for _ in range(20):
         waiter, simulation = waiting()
         decided = threading.Semaphore(0)
+        waiter.begun.set = decided.release
 
-        def run(waiter=waiter, simulation=simulation, decided=decided):
+        def run(simulation=simulation, decided=decided):
             try:
-                return simulation.run(2).agent_steps
+                return simulation.run(1).agent_steps
             except errors.OptionError:
-                return None
-            finally:
                 decided.release()
+                return None
 
         def let_go(waiter=waiter, decided=decided):
-            for _ in range(3):
-                decided.acquire()  # of four runs three are over: refused
+            for _ in range(4):
+                decided.acquire()  # each has been refused, or is in its first step
             waiter.go.set()
 
         *steps, _ = together(run, run, run, run, let_go)
-        assert sorted(steps, key=str) == [2, None, None, None]
+        assert sorted(steps, key=str) == [1, None, None, None]
 
 
 class Walker(Agent):
