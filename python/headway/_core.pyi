@@ -87,8 +87,11 @@ class Scheduler:
 
     Notes
     -----
-    Safe to use from several threads: calls take turns, and batches of 1024 agents or more are
-    worked on without the interpreter lock.
+    Safe to use from several threads, also on free-threaded Python: calls take turns, each is
+    carried out or refused as a whole, and batches of 1024 agents or more are worked on without
+    the interpreter lock. Arrays are copied at the beginning of a call: of one that another thread
+    writes to meanwhile it may see some old values and some new. Nobody may change the shape, dtype
+    or size of an array in place meanwhile; numpy does not allow that either.
     """
     def __new__(
         cls,
@@ -347,7 +350,7 @@ class Scheduler:
 
 @final
 class StoryEntry:
-    """One thing that happened to an agent; `str()` tells it as a sentence."""
+    """One thing that happened to an agent; `str()` tells it as a sentence. It never changes."""
     @property
     def number(self) -> int:
         """Position in the log of all agents."""
@@ -399,6 +402,10 @@ class Graph:
         Not whole numbers; not one-dimensional.
     OptionError
         Numbers that make no graph; the message names the first.
+
+    Notes
+    -----
+    Never changes; safe to use from several threads, as in `Scheduler`.
     """
     def __new__(cls, indptr: ArrayLike, indices: ArrayLike) -> Graph: ...
     def __len__(self) -> int: ...
@@ -457,8 +464,11 @@ class PositionHistory:
 
     Notes
     -----
-    Safe to use from several threads: calls take turns, and batches of 1024 moves or more are
-    worked on without the interpreter lock.
+    Safe to use from several threads, also on free-threaded Python: calls take turns, each is
+    carried out or refused as a whole, and batches of 1024 moves or more are worked on without
+    the interpreter lock. Arrays are copied at the beginning of a call: of one that another thread
+    writes to meanwhile it may see some old values and some new. Nobody may change the shape, dtype
+    or size of an array in place meanwhile; numpy does not allow that either.
     """
     def __new__(
         cls,
@@ -668,6 +678,11 @@ class VirtualServer:
     ------
     EngineError
         A number outside its range; the message names the range.
+
+    Notes
+    -----
+    Safe to use from several threads, as in `Scheduler`: each call is carried out or refused as a
+    whole, one after the other.
     """
     def __new__(
         cls,
