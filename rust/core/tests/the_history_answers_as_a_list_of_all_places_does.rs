@@ -267,3 +267,34 @@ fn a_refused_batch_changes_nothing() {
     assert_eq!(history.remove(&[second], &[7]), Err(gone));
     assert_eq!(history.add([0, 0], 1), Err(Error::Forgotten { step: 1, oldest: 2 }));
 }
+
+#[test]
+fn who_stands_at_the_very_edge_of_a_radius_is_within_it_and_nobody_beyond() -> Result<(), Error> {
+    let found = |found: Result<Vec<AgentId>, Error>| found.map(|ids| ids.len());
+    // Roots are no whole numbers, and somebody far away makes the index deep.
+    let grid = Grid::new(Metric::Euclidean, None).unwrap();
+    let tiles = History::new(grid, &[[1, 1], [2, 1], [900, 900]], 4.0)?;
+    let near = |radius: f64| {
+        let mut ids = Vec::new();
+        tiles.near([0, 0], 0, radius, &mut ids).map(|()| ids)
+    };
+    for (squares, count) in [(2.0_f64, 1), (5.0, 2)] {
+        assert_eq!(found(near(squares.sqrt()))?, count);
+        assert_eq!(found(near(squares.sqrt().next_down()))?, count - 1);
+    }
+    for metric in METRICS {
+        let plane = Plane::new(metric, None).unwrap();
+        let places = [[0.1, 0.0], [0.3, 0.0], [900.0, 900.0]];
+        let places = History::new(plane, &places, 4.0)?;
+        let near = |radius: f64| {
+            let mut ids = Vec::new();
+            places.near([0.1, 0.0], 0, radius, &mut ids).map(|()| ids)
+        };
+        assert_eq!(found(near(0.0))?, 1, "somebody stands right there");
+        // The scheduler's bounds lean to the safe side; what is seen does not.
+        let apart = plane.distance([0.1, 0.0], [0.3, 0.0]);
+        assert_eq!(found(near(apart))?, 2);
+        assert_eq!(found(near(apart.next_down()))?, 1);
+    }
+    Ok(())
+}
