@@ -236,6 +236,18 @@ fn one_who_walks_while_all_is_forgotten_behind_it_keeps_two_versions() {
 }
 
 #[test]
+fn forgetting_all_there_is_keeps_where_everybody_stands() {
+    let grid = Grid::new(Metric::Chebyshev, None).unwrap();
+    let mut history = History::new(grid, &[[0, 0], [5, 5]], 4.0).unwrap();
+    history.remove(&[AgentId(1)], &[7]).unwrap();
+    history.forget(Step::MAX);
+    history.validate().unwrap();
+    assert_eq!((history.oldest(), history.versions()), (Step::MAX - 1, 1));
+    assert_eq!(history.position(AgentId(0), Step::MAX - 1), Ok([0, 0]));
+    assert!(history.advance(&[AgentId(0)], &[Step::MAX], &[[1, 0]]).is_err());
+}
+
+#[test]
 fn a_refused_batch_changes_nothing() {
     let grid = Grid::new(Metric::Chebyshev, None).unwrap();
     let mut history = History::new(grid, &[[0, 0], [5, 5]], 4.0).unwrap();
