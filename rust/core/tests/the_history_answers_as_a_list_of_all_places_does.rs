@@ -2,7 +2,7 @@
 //! different steps), a history finds exactly whom a look at every place ever taken finds, refuses
 //! what cannot be known, and keeps no version that nobody may ask about.
 
-use headway_core::{AgentId, Error, Graph, Grid, History, Metric, Plane, Step};
+use headway_core::{AgentId, Error, Graph, Grid, History, Metric, Plane, Space, Step};
 use headway_proof::ground::{Axes, Ground, Home, METRICS, Place};
 use headway_proof::random::Random;
 
