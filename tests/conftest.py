@@ -11,6 +11,8 @@ import os
 
 from hypothesis import HealthCheck, Phase, settings
 
+pytest_plugins = ["headway.testing.pytest_plugin"]
+
 # On a busy machine slowness says nothing about the code.
 settings.register_profile(
     "default",

@@ -225,7 +225,8 @@ impl<S: Space> History<S> {
 
     /// Nobody will ask about steps before this one any more. Costs as much as it frees versions.
     pub fn forget(&mut self, before: Step) {
-        self.oldest = self.oldest.max(before);
+        // The last of all numbers is no step; what never ends has it as its end and is kept.
+        self.oldest = self.oldest.max(before.min(OPEN - 1));
         self.free_ended();
     }
 

@@ -295,7 +295,11 @@ impl Space for Plane {
 
 impl Cells for Plane {
     fn cell(p: [f64; 2], log2_cell: i32) -> [i64; 2] {
-        p.map(|x| libm::floor(libm::ldexp(x, -log2_cell)) as i64)
+        p.map(|x| {
+            let cell = libm::floor(libm::ldexp(x, -log2_cell)) as i64;
+            // The smallest negative numbers are rounded to 0 by the scaling.
+            if x < 0.0 { cell.min(-1) } else { cell }
+        })
     }
 
     fn box_within(

@@ -6,8 +6,10 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{METRICS, Random, distance, villager_at};
+use common::villager_at;
 use headway_core::{AgentId, Error, Footprint, Grid, NewAgent, Rule, Scheduler, Status, Step};
+use headway_proof::ground::{METRICS, distance};
+use headway_proof::random::Random;
 
 fn footprint(random: &mut Random) -> Footprint {
     let [sight, more, speed] = [5, 2, 2].map(|most| random.between(0, most) as f64);

@@ -3,8 +3,9 @@
 
 mod common;
 
-use common::{Random, villager_at};
+use common::villager_at;
 use headway_core::{AgentId, Error, Grid, Metric, Rule, Scheduler};
+use headway_proof::random::Random;
 
 /// Agents, and how far apart they are at first: farther than any of their leads lets them reach.
 const AGENTS: u32 = 12;

@@ -1,11 +1,10 @@
 //! A bound of nothing still holds for those on one spot: who neither sees nor reaches beyond where
 //! it stands waits for whoever stands there too, and for nobody else.
 
-mod common;
-
 use headway_core::{
     AgentId, Error, Footprint, Graph, Grid, NewAgent, Plane, Rule, Scheduler, Space,
 };
+use headway_proof::ground::METRICS;
 
 const POINT: Footprint = Footprint { sight: 0.0, reach: 0.0, speed: 0.0 };
 
@@ -29,7 +28,7 @@ fn meet<S: Space>(space: S, [spot, beside, far]: [S::Position; 3]) -> Result<(),
 
 #[test]
 fn two_on_one_spot_meet_however_little_they_reach() -> Result<(), Error> {
-    for metric in common::METRICS {
+    for metric in METRICS {
         let grid = Grid::new(metric, None).unwrap();
         meet(grid, [[5, 5], [5, 6], [-1000, 1000]])?;
         let plane = Plane::new(metric, None).unwrap();

@@ -128,10 +128,15 @@ impl Replica {
         }
         let prefill_tokens = model.token_budget() - decoding - budget_left;
         let first_to_finish = self.running.iter().map(|sequence| sequence.last_iteration).min();
+        // The first to prefill takes what is left of the budget until its last chunk.
+        let first_prompt = self.running.iter().find(|sequence| sequence.prompt_left > 0);
+        let copies = first_prompt
+            .and_then(|sequence| (sequence.prompt_left - 1).checked_div(sequence.chunk))
+            .map_or(u64::MAX, |full_chunks| u64::from(full_chunks).max(1));
         self.stretch = first_to_finish.map(|last| Stretch {
             start: now,
             duration: model.iteration_ns(prefill_tokens, decoding),
-            iterations: if prefill_tokens > 0 { 1 } else { last - self.iterations },
+            iterations: copies.min(last - self.iterations),
             prefill_tokens,
             producing,
         });
@@ -147,7 +152,7 @@ impl Replica {
         self.output_tokens += u64::from(stretch.producing) * stretch.iterations;
         if stretch.prefill_tokens > 0 {
             for sequence in self.running.iter_mut().filter(|sequence| sequence.chunk > 0) {
-                sequence.prompt_left -= sequence.chunk;
+                sequence.prompt_left -= sequence.chunk * stretch.iterations as u32;
                 sequence.chunk = 0;
                 if sequence.prompt_left == 0 {
                     let decodes = u64::from(sequence.tokens.output) - 1;

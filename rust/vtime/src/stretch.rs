@@ -2,15 +2,16 @@
 
 /// Iterations of equal length, one after the other, that no arrival has interrupted yet.
 ///
-/// While nobody prefills, nobody can be admitted and nobody finishes, the next iteration is a copy
-/// of the last. So a stretch runs until the first sequence finishes, unless it is cut before.
+/// While nobody can be admitted, nobody finishes, and nobody prefills or one prompt takes all that
+/// is left of the budget, the next iteration is a copy of the last. So a stretch runs until the
+/// first sequence finishes or the prompt comes to its last chunk, unless it is cut before.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stretch {
     /// When the first iteration started, in nanoseconds.
     pub(crate) start: u64,
     /// Of one iteration, in nanoseconds; more than 0.
     pub(crate) duration: u64,
-    /// At least 1; exactly 1 where there is prefill.
+    /// At least 1; with prefill, more only while one prompt takes a full chunk each time.
     pub(crate) iterations: u64,
     /// Prompt tokens in each iteration.
     pub(crate) prefill_tokens: u32,

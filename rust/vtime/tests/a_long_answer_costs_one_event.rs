@@ -39,3 +39,23 @@ fn the_clock_stands_still_at_the_end_of_time() -> Result<(), Error> {
     server.validate();
     Ok(())
 }
+
+#[test]
+fn so_does_a_long_prompt() -> Result<(), Error> {
+    // A token at a time; a second prompt waits, is admitted, and waits again for the budget.
+    let mut server = Server::new(Model::new(0.001, 0.0, 0.0, 2, 2)?, 1)?;
+    let mut finished = Vec::new();
+    let short = server.submit(0, 1, 3)?;
+    let long = server.submit(0, u32::MAX, 1)?;
+    server.advance_until(1000.0, &mut finished)?;
+    assert_eq!(finished, [short]);
+    server.advance_until(1000.0, &mut finished)?;
+    let other = server.submit(0, u32::MAX, 1)?;
+    server.advance(&mut finished);
+    // One token in each of the first three iterations, then two.
+    let alone = u64::from(u32::MAX - 3).div_ceil(2) + 3;
+    assert_eq!((finished[1], server.statistics().replicas[0].iterations), (long, alone));
+    assert_eq!(server.cancel(other), Ok(true));
+    server.validate();
+    Ok(())
+}
