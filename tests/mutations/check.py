@@ -1,7 +1,7 @@
 """Puts wrong edits into the code, one at a time, and sees whether the tests notice.
 
     python tests/mutations/check.py                  all of them
-    python tests/mutations/check.py --only rule.rs   those whose title holds one of these texts
+    python tests/mutations/check.py --only core/     those whose title holds one of these texts
     python tests/mutations/check.py --list           what there is
 
 The edits are made in a copy, `build/mutants`, never in the checkout. The check fails where a mutant
@@ -102,6 +102,7 @@ def clipped(text: str) -> str:
 
 
 def show(result: Result) -> None:
+    """Print a mutant and what noticed it."""
     mutant, verdict = result.mutant, result.verdict
     seconds = f"{verdict.build_seconds:6.1f} {verdict.test_seconds:6.1f}" if verdict else " " * 13
     print(clipped(f"{seconds}  {mutant.title}"))
@@ -115,19 +116,33 @@ def show(result: Result) -> None:
     sys.stdout.flush()
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", nargs="+", metavar="TEXT", help="those whose title holds a TEXT")
-    parser.add_argument("--list", action="store_true", help="tell what there is")
-    parser.add_argument("--json", type=Path, default=ROOT / "build" / "mutations.json")
-    options = parser.parse_args(arguments)
-    chosen = [m for m in MUTANTS if not options.only or any(t in m.title for t in options.only)]
-    if options.list:
-        for mutant in chosen:
-            print(f"{mutant.title}\n{'':6}{mutant.expected}")
-        return 0
-    if not chosen:
-        parser.error("no mutant's title holds that")
+def show_sums(done: list[Result]) -> None:
+    """Print how many mutants of each file were noticed, and all that went wrong."""
+    print("\nmutants  noticed  equivalent  wrong")
+    for file in [*dict.fromkeys(result.mutant.file for result in done), ""]:
+        of_file = [result for result in done if file in ("", result.mutant.file)]
+        wrong = sum(bool(result.problem) for result in of_file)
+        right = [result.mutant for result in of_file if not result.problem]
+        equivalent = sum(bool(mutant.equivalent) for mutant in right)
+        noticed = len(right) - equivalent
+        print(f"{len(of_file):7}  {noticed:7}  {equivalent:10}  {wrong:5}  {file or 'all of them'}")
+    for result in done:
+        if result.problem:
+            print(clipped(f"  {result.mutant.title}: {result.problem.partition(chr(10))[0]}"))
+
+
+def save(path: Path, done: list[Result], unmutated: dict[str, int], seconds: float) -> None:
+    facts = {
+        "seconds": round(seconds),
+        "seconds_unmutated": unmutated,
+        "mutants": [result.facts() for result in done],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+
+
+def check(mutants: list[Mutant], path: Path) -> int:
+    """Put mutants to the tests, print and save what came of it; return the exit status."""
     begin = perf_counter()
     folder = ROOT / "build" / "mutants"
     tree, target = Tree(ROOT, folder / "tree"), folder / "target"
@@ -140,30 +155,39 @@ def main(arguments: list[str] | None = None) -> int:
     print(" build   test  the wrong edit, and what noticed it (seconds)")
     done: list[Result] = []
     unmutated: dict[str, int] = {}
+    broken_off = ""
     try:
-        for result in results(chosen, suites, unmutated):
+        for result in results(mutants, suites, unmutated):
             show(result)
             done.append(result)
     except BrokenSuiteError as error:
-        print(f"\n{error}")
-        return 1
+        broken_off = str(error)
+    except KeyboardInterrupt:
+        broken_off = "interrupted; only the copy has been edited, and it is as it was"
     seconds = perf_counter() - begin
-    facts = {
-        "seconds": round(seconds),
-        "seconds_unmutated": unmutated,
-        "mutants": [result.facts() for result in done],
-    }
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
-    wrong = [result for result in done if result.problem]
-    equivalent = sum(bool(result.mutant.equivalent) for result in done)
-    print(
-        f"{len(done)} mutants in {seconds:.0f} s: {len(done) - equivalent - len(wrong)} noticed, "
-        f"{equivalent} equivalent, {len(wrong)} not as they should be"
-    )
-    for result in wrong:
-        print(f"  {result.mutant.title}: {result.problem.partition(chr(10))[0]}")
-    return 1 if wrong else 0
+    save(path, done, unmutated, seconds)
+    show_sums(done)
+    print(f"{len(done)} of {len(mutants)} mutants in {seconds:.0f} s")
+    if broken_off:
+        print(broken_off)
+    return 1 if broken_off or any(result.problem for result in done) else 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", nargs="+", metavar="TEXT", help="those whose title holds a TEXT")
+    parser.add_argument("--list", action="store_true", help="tell what there is")
+    parser.add_argument("--json", type=Path, default=ROOT / "build" / "mutants.json")
+    options = parser.parse_args(arguments)
+    chosen = [m for m in MUTANTS if not options.only or any(t in m.title for t in options.only)]
+    if not chosen:
+        parser.error("no mutant's title holds that")
+    if not options.list:
+        return check(chosen, options.json)
+    for mutant in chosen:
+        print(clipped(mutant.title))
+        print(clipped(f"{'':6}{mutant.expected}"))
+    return 0
 
 
 if __name__ == "__main__":

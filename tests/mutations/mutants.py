@@ -44,7 +44,12 @@ class Mutant:
     @property
     def title(self) -> str:
         """The name, with the file it is in."""
-        return f"{Path(self.path).name}: {self.name}"
+        return f"{self.file}: {self.name}"
+
+    @property
+    def file(self) -> str:
+        """The file in short, such as core/rule.rs."""
+        return "/".join([part for part in Path(self.path).parts if part != "src"][-2:])
 
     def applied(self, text: str) -> str:
         """Return the text of the file with the wrong edit in it.
@@ -80,6 +85,6 @@ def read_list(path: Path) -> list[Mutant]:
 #: Of all lists, the cheapest to check first.
 MUTANTS = [
     mutant
-    for name in ("rule", "core", "space", "live", "binding")
+    for name in ("rule", "core", "space", "replay", "live", "binding")
     for mutant in read_list(HERE / f"{name}.toml")
 ]
