@@ -62,7 +62,7 @@ test-slow: build ## run the tests that take long
 	$(BIN)/python -m pytest -q -m slow
 
 .PHONY: mutants
-mutants: build ## see that the tests notice wrong edits (many minutes): ... MUTANTS='--only rule.rs'
+mutants: build ## see that the tests notice wrong edits (many minutes): ... MUTANTS='--only core/'
 	$(BIN)/python tests/mutations/check.py $(MUTANTS)
 
 FREE := build/free-threaded

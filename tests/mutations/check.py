@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from pathlib import Path
 from time import perf_counter
@@ -143,6 +144,9 @@ def save(path: Path, done: list[Result], unmutated: dict[str, int], seconds: flo
 
 def check(mutants: list[Mutant], path: Path) -> int:
     """Put mutants to the tests, print and save what came of it; return the exit status."""
+    # Whoever ends the check, by keyboard or not, ends the tests that it has started too.
+    for way in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(way, signal.default_int_handler)
     begin = perf_counter()
     folder = ROOT / "build" / "mutants"
     tree, target = Tree(ROOT, folder / "tree"), folder / "target"

@@ -100,6 +100,14 @@ def test_a_mutant_is_noticed_by_the_test_that_fails_and_then_undone(tree):
     assert (tree.at / "it.py").read_text() == before
 
 
+def test_a_check_that_is_interrupted_leaves_the_copy_as_it_was(tree):
+    before = (tree.at / "it.py").read_text()
+    with pytest.raises(KeyboardInterrupt), tree.mutated(MUTANT):
+        assert "a + b" in (tree.at / "it.py").read_text()
+        raise KeyboardInterrupt
+    assert (tree.at / "it.py").read_text() == before
+
+
 def test_tests_that_fail_without_a_mutant_stop_the_check(tree):
     (tree.at / "it.py").write_text("def less(a, b):\n    return 7\n")
     with pytest.raises(BrokenSuiteError, match="fails without a mutant"):

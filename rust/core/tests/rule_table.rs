@@ -80,6 +80,18 @@ fn rounding_makes_a_release_early_at_worst() {
 }
 
 #[test]
+fn a_release_farther_off_than_there_are_steps_is_at_the_last_of_them() {
+    // Of the widest sight and reach there may be, and speeds that make up for them or do not.
+    let bound = 2.0_f64.powi(31);
+    for speed in [1e-300, 1e-9, 0.2] {
+        for slack in [0.0, 1e-7] {
+            assert_eq!(steps_until_release(bound, 0.0, speed, slack), u32::MAX, "{speed}");
+        }
+    }
+    assert!(steps_until_release(bound, 0.0, 0.3, 0.0) < u32::MAX);
+}
+
+#[test]
 fn a_newcomer_is_kept_from_all_that_has_been_read() {
     for (sight, speed, n_more, n_speed, step, code) in common::product([4, 4, 3, 5, 7, 16]) {
         let (more, joined) = (code % 2, code / 2);
