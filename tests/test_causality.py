@@ -137,3 +137,15 @@ def test_among_those_who_jump_too_no_step_is_started_too_early(seed):
         if row.schedule != "unconstrained":
             assert row.too_early == 0, row.schedule
             assert row.outcome.seconds >= result.critical_path_seconds - 1e-6, row.schedule
+
+
+def test_to_start_before_the_former_self_has_left_is_too_early():
+    trace = jumping(0)
+    who = int(np.flatnonzero(trace.agents.follows >= 0)[0])
+    former, step = int(trace.agents.follows[who]), int(trace.agents.first_step[who])
+    near = Neighbours(trace, sight=0, metric="chebyshev")
+    for left, first in [(False, (who, step, who)), (True, None)]:
+        check = CausalityCheck(trace, near)
+        for event, agent, at in [("publish", former, step - 1)] * left + [("start", who, step)]:
+            check(event, 0.0, np.array([agent]), np.array([at]))
+        assert check.first == first

@@ -69,3 +69,19 @@ fn a_root_just_above_a_whole_number_wakes_in_time() -> Result<(), Error> {
     assert_eq!(newly, [AgentId(0), id]);
     scheduler.validate()
 }
+
+#[test]
+fn whoever_is_freed_by_one_that_leaves_and_leaves_with_it_is_not_ready() -> Result<(), Error> {
+    let grid = Grid::new(Metric::Chebyshev, None).unwrap();
+    let villagers = [0, 3, 4].map(|x| common::villager_at(x, 0));
+    let mut scheduler = Scheduler::new(grid, Rule::Conservative, &villagers, 0)?;
+    let mut newly = Vec::new();
+    let [slow, first, second] = [0, 1, 2].map(AgentId);
+    scheduler.start(&[first, second])?;
+    scheduler.finish(&[first, second], &[[3, 0], [4, 0]], &mut newly)?;
+    assert_eq!(newly, []);
+    scheduler.remove(&[slow, first], &mut newly)?;
+    assert_eq!(newly, [second]);
+    assert_eq!(scheduler.ready(), [second]);
+    Ok(())
+}

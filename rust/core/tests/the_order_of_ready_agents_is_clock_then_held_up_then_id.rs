@@ -53,3 +53,17 @@ fn whoever_is_farther_behind_comes_before_whoever_holds_up_more() -> Result<(), 
     assert_eq!(scheduler.ready(), ids([2, 0]));
     Ok(())
 }
+
+#[test]
+fn the_busiest_member_speaks_for_its_cluster() -> Result<(), Error> {
+    let grid = Grid::new(Metric::Chebyshev, None).unwrap();
+    let villagers = [1000, 0, 5, 11].map(|x| villager_at(x, 0));
+    let mut scheduler = Scheduler::new(grid, Rule::Compatibility, &villagers, 0)?;
+    let mut newly = Vec::new();
+    // 1 and 2 are a cluster; 3 takes a step and waits for 2.
+    scheduler.start(&ids([3]))?;
+    scheduler.finish(&ids([3]), &[[11, 0]], &mut newly)?;
+    assert_eq!([0, 1, 2].map(|id| scheduler.held_up(AgentId(id)).unwrap()), [0, 0, 1]);
+    assert_eq!(scheduler.ready(), ids([1, 2, 0]));
+    Ok(())
+}
