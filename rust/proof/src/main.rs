@@ -21,8 +21,9 @@ Usage: headway-proof random [--runs N] [--first-seed S] [--threads N] [--json FI
        headway-proof random --seed S
        headway-proof orders [--small | --full] [--json FILE]
 
-`random` runs random worlds out of order and in lock-step and counts those that differ. One seed decides all
-of a world. `orders` runs small worlds in every order there is. The exit code is 1 if any differs.
+`random` runs random worlds out of order and in lock-step and counts those that differ. One seed
+decides all of a world. `orders` runs small worlds in every order there is. The exit code is 1 if
+any differs.
 
   --runs N        worlds, in total over all kinds (default 10000)
   --first-seed S  the seed of the first; the others follow (default 0)
