@@ -8,7 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from headway import Scheduler, errors
-from headway.trace.metric import METRICS, distance, within
+from headway.space.metric import plane_within_speed
+from headway.trace.metric import METRICS, distance, within, within_speed
 
 metrics = st.sampled_from(METRICS)
 SIZES = (9, 4, 1)
@@ -109,3 +110,26 @@ def test_a_whole_torus_is_exhaustively_the_cores():
                 expected = within(np.array(p), np.array(tiles), bound, metric, wrap)
                 core = [core_within(p, q, bound, metric, wrap) for q in tiles]
                 assert core == expected.tolist()
+
+
+def core_lets_move(p, q, speed, metric, wrap) -> bool:
+    s = Scheduler([p], sight=0, speed=speed, metric=metric, wrap=wrap)
+    s.start([0])
+    try:
+        s.finish([0], [q])
+    except errors.OverSpeedError:
+        return False
+    return True
+
+
+@given(plane_pairs(), metrics, st.data())
+def test_moves_on_a_plane_are_as_long_as_the_core_lets_them_be(pair, metric, data):
+    p, q, wrap = pair
+    far = float(distance(p, q, metric, wrap))
+    assume(far < 2**30 - 1)
+    # Half of the slack is for moves: too fast by less than that, by more, or by more than all.
+    share = data.draw(st.sampled_from([1.0, 1 - 3e-8, 1 - 7e-8, 1 - 3e-7, 0.5, 2.0]))
+    speed = far * share
+    expected = core_lets_move(p, q, speed, metric, wrap)
+    assert bool(within_speed(np.array(p), np.array(q), speed, metric, wrap)) == expected
+    assert plane_within_speed(far, speed) == expected
