@@ -16,6 +16,9 @@ use crate::story::PyStoryEntry;
 /// Batches from here on are worked on without the interpreter lock.
 const LONG: usize = 1024;
 
+/// More than a scheduler takes for each, also while it is made.
+const BYTES_AN_AGENT: usize = 512;
+
 /// Events the story remembers by default, of all agents together.
 const STORY_CAPACITY: usize = 65536;
 
@@ -138,6 +141,7 @@ impl PyScheduler {
         };
         let (metric, start) = Start::read(positions, &metric, wrap, graph)?;
         let (kind, agents) = (start.kind(), start.agents());
+        arrays::check_room(py, "agents", agents, BYTES_AN_AGENT)?;
         let (footprints, common) = footprints(sight, speed, reach, agents)?;
         let worlds = worlds.map(|given| worlds_of(given, agents)).transpose()?;
         let world = |i: usize| worlds.as_ref().map_or(0, |worlds| worlds[i]);
