@@ -4,14 +4,15 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/tests/*') Cargo.toml Cargo.lock \
+RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/tests/*' -not -path 'rust/proof/*') \
+	Cargo.toml Cargo.lock \
 	$(wildcard rust/*/Cargo.toml)
 
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-19s %s\n", $$1, $$2}'
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt
 
@@ -56,8 +57,31 @@ test: build ## run the tests, Rust and Python (a few minutes)
 
 .PHONY: test-slow
 test-slow: build ## run the tests that take long
-	HEADWAY_SEEDS=3000 cargo test --quiet --release -p headway-core --test twin --test as_if_lockstep
+	HEADWAY_SEEDS=3000 cargo test --quiet --release -p headway-proof --test twin --test as_if_lockstep
+	cargo run --quiet --release -p headway-proof -- random --runs 100000
 	$(BIN)/python -m pytest -q -m slow
+
+FREE := build/free-threaded
+FREE_PIP = $(FREE)/bin/python -m pip install --quiet --disable-pip-version-check \
+	-c .ci/constraints.txt
+
+# A free-threaded Python knows no stable ABI, so maturin makes a wheel for that one alone. What
+# cargo makes for it lies apart, or each build would undo the other. The tests with threads come
+# last: they see whether anything has brought the lock back.
+.PHONY: test-free-threaded
+test-free-threaded: build ## test on a Python without the lock: HEADWAY_FREE_THREADED_PYTHON
+	@"$(HEADWAY_FREE_THREADED_PYTHON)" -c 'import sys; sys._is_gil_enabled() and sys.exit(1)' \
+		2>/dev/null || \
+		{ echo "set HEADWAY_FREE_THREADED_PYTHON to a free-threaded Python, 3.14t or newer"; exit 1; }
+	rm -rf $(FREE)-wheel
+	"$(HEADWAY_FREE_THREADED_PYTHON)" -m venv --clear $(FREE)
+	CARGO_TARGET_DIR=target/free-threaded $(BIN)/maturin build --release --strip --quiet \
+		--interpreter $(FREE)/bin/python --out $(FREE)-wheel
+	$(FREE_PIP) "$$(ls $(FREE)-wheel/*.whl)[cli,openai]" hypothesis pytest pytiled-parser
+	$(FREE)/bin/python -W error -c 'import sys, headway; assert not sys._is_gil_enabled()'
+	$(FREE)/bin/python -m pytest -q tests/test_scheduler*.py tests/test_position_history.py \
+		tests/test_graph.py tests/test_virtual_server.py tests/live tests/world tests/space \
+		tests/threads
 
 VLLM_PIP = $(BIN)/python -m pip --python "$(HEADWAY_VLLM_PYTHON)" install --quiet \
 	--disable-pip-version-check

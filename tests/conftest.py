@@ -10,6 +10,8 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["headway.testing.pytest_plugin"]
+
 # On a busy machine slowness says nothing about the code.
 settings.register_profile(
     "default",

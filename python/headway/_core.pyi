@@ -1,8 +1,9 @@
 from collections.abc import Sequence
-from typing import Any, Literal, final
+from typing import Any, Literal, Self, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import disjoint_base
 
 __all__ = [
     "Graph",
@@ -29,7 +30,7 @@ def spawn_radius(*, parent: Sequence[float], child: Sequence[float]) -> float | 
         The largest distance, which may be negative; None where the child is too fast.
     """
 
-@final
+@disjoint_base
 class Scheduler:
     """Decides which agents may run their next step while others are still behind.
 
@@ -86,8 +87,11 @@ class Scheduler:
 
     Notes
     -----
-    Safe to use from several threads: calls take turns, and batches of 1024 agents or more are
-    worked on without the interpreter lock.
+    Safe to use from several threads, also on free-threaded Python: calls take turns, each is
+    carried out or refused as a whole, and batches of 1024 agents or more are worked on without
+    the interpreter lock. Arrays are copied at the beginning of a call: of one that another thread
+    writes to meanwhile it may see some old values and some new. Nobody may change the shape, dtype
+    or size of an array in place meanwhile; numpy does not allow that either.
     """
     def __new__(
         cls,
@@ -102,7 +106,7 @@ class Scheduler:
         worlds: ArrayLike | None = None,
         graph: Graph | None = None,
         story_capacity: int | None = None,
-    ) -> Scheduler: ...
+    ) -> Self: ...
     def __len__(self) -> int: ...
     def ready(self) -> NDArray[np.int64]:
         """Return the agents that may start their next step.
@@ -346,7 +350,7 @@ class Scheduler:
 
 @final
 class StoryEntry:
-    """One thing that happened to an agent; `str()` tells it as a sentence."""
+    """One thing that happened to an agent; `str()` tells it as a sentence. It never changes."""
     @property
     def number(self) -> int:
         """Position in the log of all agents."""
@@ -398,6 +402,10 @@ class Graph:
         Not whole numbers; not one-dimensional.
     OptionError
         Numbers that make no graph; the message names the first.
+
+    Notes
+    -----
+    Never changes; safe to use from several threads, as in `Scheduler`.
     """
     def __new__(cls, indptr: ArrayLike, indices: ArrayLike) -> Graph: ...
     def __len__(self) -> int: ...
@@ -420,7 +428,7 @@ class Graph:
             No such node; not a whole number.
         """
 
-@final
+@disjoint_base
 class PositionHistory:
     """Where everybody stood at the start of every step, in a world whose agents have different clocks.
 
@@ -456,8 +464,11 @@ class PositionHistory:
 
     Notes
     -----
-    Safe to use from several threads: calls take turns, and batches of 1024 moves or more are
-    worked on without the interpreter lock.
+    Safe to use from several threads, also on free-threaded Python: calls take turns, each is
+    carried out or refused as a whole, and batches of 1024 moves or more are worked on without
+    the interpreter lock. Arrays are copied at the beginning of a call: of one that another thread
+    writes to meanwhile it may see some old values and some new. Nobody may change the shape, dtype
+    or size of an array in place meanwhile; numpy does not allow that either.
     """
     def __new__(
         cls,
@@ -467,7 +478,7 @@ class PositionHistory:
         wrap: Sequence[float] | NDArray[Any] | None = None,
         radius: float = 1.0,
         graph: Graph | None = None,
-    ) -> PositionHistory: ...
+    ) -> Self: ...
     def __len__(self) -> int: ...
     def add(self, position: ArrayLike, step: int) -> int:
         """Tell that somebody new is there.
@@ -667,6 +678,11 @@ class VirtualServer:
     ------
     EngineError
         A number outside its range; the message names the range.
+
+    Notes
+    -----
+    Safe to use from several threads, as in `Scheduler`: each call is carried out or refused as a
+    whole, one after the other.
     """
     def __new__(
         cls,

@@ -63,6 +63,22 @@ class ViewClosedError(HeadwayError, RuntimeError):
     """A view was read after the step it was made for had ended."""
 
 
+class HiddenInputError(HeadwayError, RuntimeError):
+    """A step used something besides its view and the agent's own attributes.
+
+    Found by `Simulation.run(debug=True)`. It stops the run whatever the policy. Attributes: `agent`
+    (name), `step`, `kind` ("generator", "agent" or "repeat").
+    """
+
+    agent: str
+    step: int
+    kind: str
+
+
+class SharedStateWarning(UserWarning):
+    """Agents share an object that their steps change. Found by `Simulation.run(debug=True)`."""
+
+
 class StepTimeoutError(HeadwayError, TimeoutError):
     """A step took longer than its time limit."""
 

@@ -24,12 +24,13 @@ MAY_IMPORT = {
     "world": {"errors", "space"},
     "live": {"errors", "space", "world", "engines", "schedules", "structured", "trace"},
     "examples": {"errors", "space", "world", "live"},
+    "testing": {"errors", "space", "world", "engines", "live"},
     "replay": {"errors", "trace", "schedules", "engines"},
     "causality": {"schedules", "trace"},
     "compare": {"errors", "trace", "schedules", "engines", "replay", "causality"},
     "cli": {
         *("errors", "trace", "importers", "generate"),
-        *("engines", "schedules", "replay", "compare", "live"),
+        *("engines", "schedules", "replay", "compare", "live", "testing"),
     },
     "__init__": {"errors", "live", "space", "world"},
     "__main__": {"cli"},
@@ -48,6 +49,8 @@ EXTRAS = {
     "openvino_genai": {"engines"},
     "xllamacpp": {"engines"},
     "vllm": {"engines"},
+    "hypothesis": {"testing"},
+    "pytest": {"testing"},
 }
 
 

@@ -7,6 +7,7 @@ import logging
 import random
 import sqlite3
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -593,11 +594,24 @@ def test_a_file_keeps_answers_over_runs_and_between_processes(tmp_path):
         await second.close()
         # As after a new start; closed ones open the file again.
         assert await first.complete(request()) == odd
-        assert await Cache(Echo(), path).complete(request()) == odd
+        third = Cache(Echo(), path)
+        assert await third.complete(request()) == odd
         assert len(first.inner.asked) == 1
         await first.close()
+        await third.close()
 
     asyncio.run(run())
+
+
+def test_a_cache_made_in_one_thread_can_be_used_in_another(path):
+    async def run():
+        answer = await engine.complete(request("hello"))
+        await engine.close()
+        return answer
+
+    engine = Cache(Echo(Answer("hi")), path)
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(asyncio.run, run()).result().text == "hi"
 
 
 def test_two_equal_calls_at_a_time_are_asked_once(path):

@@ -128,6 +128,10 @@ REFUSED = {
     "spawn: twins": (lambda v: harmless(spawn=[kid(), kid()]), "there is or was one"),
     "spawn: in a wall": (lambda v: harmless(spawn=[kid(position=(10, 11))]), "wall"),
     "spawn: out of reach": (lambda v: harmless(spawn=[kid(position=(10, 13))]), "3 away"),
+    "spawn: with a reach of its own": (
+        lambda v: harmless(spawn=[kid(position=(11, 10), reach=3)]),
+        "1 away; with their reaches it must be within 0",
+    ),
     "spawn: faster": (lambda v: harmless(spawn=[kid(speed=2)]), "faster"),
     "spawn: one good, one bad": (lambda v: harmless(spawn=[kid(), kid("away")]), "'away'"),
 }
@@ -174,6 +178,19 @@ def test_an_action_that_cannot_be_is_refused_in_full(what):
 @pytest.mark.parametrize("what", REFUSED_CHILDREN)
 def test_a_child_that_cannot_be_is_refused_in_full(what):
     refused(lambda view: harmless(spawn=[REFUSED_CHILDREN[what]]), "kid|7|''")
+
+
+@pytest.mark.parametrize("schedule", ["conservative", "lockstep"])
+def test_who_has_no_speed_stays_where_it_is(schedule):
+    def step(agent, view):
+        return Action(move=(1, 0), say="I go")
+
+    sitter = Doer("sitter", (0, 0), step, speed=0, reach=4)
+    outcome = run(
+        Simulation(Grid(9, 9), [sitter]), 1, schedule=schedule, engine="null", on_error="skip"
+    )
+    assert [f.error.partition(":")[0] for f in outcome.failures] == ["OverSpeedError"]
+    assert outcome.final["agents"]["sitter"]["position"] == [0, 0]
 
 
 def test_a_coroutine_that_was_not_awaited_is_refused():

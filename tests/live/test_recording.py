@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from live_worlds import random_simulation
 
 from headway import Action, Agent, Graph, Grid, Simulation
 from headway.engines import preset_named
 from headway.live.recording import Recorder
 from headway.replay import replay
 from headway.schedules import Setting, make_schedule
+from headway.testing import random_simulation
 from headway.trace import read_trace, write_trace
 
 

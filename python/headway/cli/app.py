@@ -15,6 +15,7 @@ from headway.cli import INTERRUPTED
 from headway.cli.check import check
 from headway.cli.console import clean, drop_output
 from headway.cli.make import generate, import_
+from headway.cli.prove import prove
 from headway.cli.run import run
 from headway.cli.runs import compare, replay
 from headway.errors import HeadwayError, InvariantError
@@ -85,6 +86,7 @@ def app() -> None:
     \b
     Start here:
       headway run town                       run a small town of live agents
+      headway prove town                     check that it gives what lock-step gives
       headway generate town.hwt              draw a day of a town of 25 agents
       headway compare town.hwt               how long each schedule takes
       headway import RECORDING -o mine.hwt   take a recorded town of your own
@@ -99,11 +101,13 @@ def app() -> None:
       1         an error, told on standard error
       2         a command line that cannot be understood
       3         `check` found moves that are too long
+      4         `prove` found a run that differs from lock-step
       130, 143  interrupted (Ctrl-C), terminated
     """
 
 
 app.add_command(run)
+app.add_command(prove)
 app.add_command(generate)
 app.add_command(import_)
 app.add_command(check)

@@ -59,6 +59,14 @@ class Factory:
         """Whether it can make another one."""
         return not isinstance(self.makes, Simulation)
 
+    def takes(self, name: str) -> bool:
+        """Whether it has a parameter of this name."""
+        try:
+            parameters = inspect.signature(self.makes).parameters.values()
+        except (TypeError, ValueError):
+            return True  # something compiled, which does not tell
+        return any(p.name == name or p.kind is p.VAR_KEYWORD for p in parameters)
+
     def make(self, agents: int | None, seed: int | None) -> Simulation:
         """Make a simulation with the arguments that were given.
 

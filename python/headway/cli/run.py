@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import textwrap
-from contextlib import redirect_stdout, suppress
+import warnings
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ from headway.cli.run_report import (
 )
 from headway.cli.talk import Listener
 from headway.engines.registry import ENGINES, make_engine
-from headway.errors import EngineError, HeadwayError, StepFailedError
+from headway.errors import EngineError, HeadwayError, SharedStateWarning, StepFailedError
 from headway.live import OnError
 from headway.schedules.live import LIVE_SCHEDULES
 
@@ -61,6 +62,7 @@ class Orders:
     engine: str | None
     schedule: str
     policy: OnError
+    debug: bool
     quiet: bool
 
 
@@ -115,6 +117,11 @@ def _entry(name: str, what: str) -> str:
     "let the agent stand still for good.",
 )
 @click.option("--time-limit", type=SECONDS, help="Seconds of real time a step may take.")
+@click.option(
+    "--debug",
+    is_flag=True,
+    help="Execute each step twice and look for what it uses besides its view. Slow.",
+)
 @click.option("--compare", is_flag=True, help="Run it in lock-step too, and compare.")
 @click.option(
     "--record", type=FOLDER, metavar="PATH", help="Write the run as a trace, to be replayed."
@@ -137,6 +144,7 @@ def run(
     seed: int | None,
     on_error: str,
     time_limit: float | None,
+    debug: bool,
     compare: bool,
     record: Path | None,
     events: Path | None,
@@ -173,7 +181,7 @@ def run(
                 "name a function that makes it, to --compare"
             )
         made = factory.make(agents, seed)
-    orders = Orders(factory, agents, seed, steps, engine, schedule, policy, quiet)
+    orders = Orders(factory, agents, seed, steps, engine, schedule, policy, debug, quiet)
     folder = None
     if record is not None:
         folder = RunFolder(record, made, name=factory.name, force=force)
@@ -259,6 +267,7 @@ def _run(orders: Orders, made: Simulation, first: Engine | None, ears: _Ears) ->
                 on_event=ears.hear,
                 on_call=None if ears.folder is None else ears.folder.on_call,
                 progress=ears.view.progress,
+                debug=orders.debug,
             )
             try:
                 stop = _until_stopped(running)
@@ -313,10 +322,26 @@ async def _watched(view: LiveView, made: Simulation, **options: Any) -> None:  #
     looking = asyncio.create_task(look())
     try:
         # What the user's code prints is none of the results.
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr), _findings_noted():
             await made.run_async(**options)
     finally:
         looking.cancel()
+
+
+@contextmanager
+def _findings_noted() -> Iterator[None]:
+    """Tell what the debug mode warns of in a line, without where Headway warned of it."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any) -> None:  # noqa: ANN401
+            if issubclass(category, SharedStateWarning):
+                _note(f"warning: {message}")
+            else:
+                usual(message, category, *where)
+
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
 
 
 def _until_stopped(running: Any) -> Stop | None:  # noqa: ANN401 - a coroutine

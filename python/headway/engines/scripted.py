@@ -6,14 +6,13 @@ which decide who overtakes whom, are drawn from a seed of their own.
 
 from __future__ import annotations
 
-import asyncio
-import heapq
 import json
 import math
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from headway.engines.base import Answer, Engine, Request
+from headway.engines.clock import VirtualClock
 from headway.engines.instances import instance_of
 from headway.errors import EngineError
 
@@ -92,9 +91,8 @@ class ScriptedEngine(Engine):
         self._answer = answer
         self._latency = latency
         self.virtual = latency is not None
-        self._now = 0.0
+        self._clock = VirtualClock()
         self._made = 0
-        self._due: list[tuple[float, int, asyncio.Future[None]]] = []
 
     async def complete(self, request: Request) -> Answer:
         """Answer one request."""
@@ -105,9 +103,7 @@ class ScriptedEngine(Engine):
                     f"{request}: its latency is {latency} seconds; it must be finite and at least 0"
                 )
             self._made += 1
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            heapq.heappush(self._due, (self._now + latency, self._made, future))
-            await future
+            await self._clock.sleep(latency)
         text = self._answer(request)
         return Answer(
             text=text,
@@ -118,21 +114,15 @@ class ScriptedEngine(Engine):
 
     def now(self) -> float:
         """Return the modelled time, or the real one of the null engine."""
-        return self._now if self.virtual else super().now()
+        return self._clock.now() if self.virtual else super().now()
 
     def advance(self) -> bool:
         """Jump to the next answer that is still waited for."""
-        while self._due:
-            due, _, future = heapq.heappop(self._due)
-            if not future.done():
-                self._now = due
-                future.set_result(None)
-                return True
-        return False
+        return self._clock.advance()
 
     async def close(self) -> None:
         """Forget what was not waited for."""
-        self._due.clear()
+        self._clock.clear()
 
     def statistics(self) -> dict[str, Any]:
         """Return how many requests were made in modelled time."""

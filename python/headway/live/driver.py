@@ -204,7 +204,7 @@ class Driver:
         try:
             if state.restorable[agent]:
                 self._snapshot(agent)
-            result: Any = state.agents[agent].step(view)
+            result: Any = state.execute(state.agents[agent], view)
             if result is None or type(result) is Action or not inspect.isawaitable(result):
                 self._ended.append((agent, result))
             else:
@@ -334,9 +334,8 @@ class Driver:
             steps = [clocks[agent] for agent in moved]
             state.world.move(moved, steps, [state.positions[agent] for agent in moved])
         state.world.read_before(agents, clocks)
-        state.counters.agent_steps += len(agents)
-        if self._late_joiners:
-            self._count_joiners(agents)
+        empty = self._count_joiners(agents) if self._late_joiners else 0
+        state.counters.agent_steps += len(agents) - empty
         self.started.difference_update(agents)
         state.counters.world_ns += perf_counter_ns() - begin
         if agents:
@@ -375,17 +374,18 @@ class Driver:
                 self.log.add(step, state.ranks[parent], state.names[parent], "spawn", child.name)
                 self.log.add(step + 1, rank, child.name, "join", position)
 
-    def _count_joiners(self, agents: list[int]) -> None:
-        """Take back the empty steps of those who have not joined; tell of those who join now."""
-        state = self.state
+    def _count_joiners(self, agents: list[int]) -> int:
+        """Count the empty steps of those who have not joined; tell of those who join now."""
+        state, empty = self.state, 0
         for agent in self._late_joiners.intersection(agents):
             clock = state.clocks[agent]
-            state.counters.agent_steps -= clock <= state.joined[agent]
+            empty += clock <= state.joined[agent]
             if clock == state.joined[agent]:
                 self._late_joiners.discard(agent)
                 if self.log:
                     place = state.positions[agent]
                     self.log.add(clock, state.ranks[agent], state.names[agent], "join", place)
+        return empty
 
     def _finish(self, agents: list[int], leaving: list[int]) -> None:
         """Tell the schedule, and let those go who may."""

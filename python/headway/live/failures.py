@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 from headway.errors import (
     ActionError,
+    HiddenInputError,
     NameTakenError,
     PlaceRuleError,
     StepFailedError,
     StepTimeoutError,
 )
 
-#: Errors that are no single agent's: who meets them first depends on who was faster, so they stop
-#: the run whatever the policy.
-FATAL = (PlaceRuleError, NameTakenError)
+#: Errors that stop the run whatever the policy: those that are no single agent's, where who meets
+#: them first depends on who was faster, and what the debug mode has found.
+FATAL = (PlaceRuleError, NameTakenError, HiddenInputError)
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from copy import copy
 from datetime import datetime
+from functools import partial
+from threading import Lock, get_ident
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +16,13 @@ import numpy as np
 from headway.engines.base import Engine
 from headway.engines.registry import make_engine
 from headway.errors import OptionError
+from headway.live.debug import Debugger
 from headway.live.driver import Driver
 from headway.live.events import Event, EventLog
+from headway.live.garbage import fewer_collections
 from headway.live.outcome import Outcome, final_state
 from headway.live.policy import OnError
-from headway.live.state import State
+from headway.live.state import State, execute
 from headway.schedules.live import make_live_schedule
 
 if TYPE_CHECKING:
@@ -27,30 +31,16 @@ if TYPE_CHECKING:
     from headway.engines.base import Answer, Request
     from headway.live.agent import Agent
     from headway.live.failures import Failure
+    from headway.live.state import Execute
+    from headway.live.view import View
     from headway.space import Space
     from headway.world import Place
 
 #: Seconds between two calls of `progress`.
 PROGRESS_EVERY = 0.1
 
-#: New objects after which Python looks for cycles during a run.
-YOUNG_OBJECTS = 20_000
-
-
-@contextmanager
-def _fewer_collections() -> Iterator[None]:
-    """Let Python look for cyclic garbage less often while thousands of steps are in flight.
-
-    Each makes some dozens of objects that live until its answers have come; looking through them
-    every 700 objects, as Python does by itself, takes a third of the driver's time.
-    """
-    before = gc.get_threshold()
-    if 0 < before[0] < YOUNG_OBJECTS:
-        gc.set_threshold(YOUNG_OBJECTS, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
+#: Held while a run makes sure that it is the only one of its simulation.
+_ONE = Lock()
 
 
 class Simulation:
@@ -59,6 +49,10 @@ class Simulation:
     A simulation is run once, in one or several parts: `run(steps=100)` and then `run(steps=200)`
     goes on where the first one stopped. To run it again, make it again; a function that makes it
     is what the command line and the test kit take.
+
+    Several simulations can run at once, each in a thread and with an engine of its own, and give
+    what each gives alone, if their agents share nothing; they may share a space. One that is
+    running is not run by a second thread, nor is its final state read by one: an OptionError.
 
     Parameters
     ----------
@@ -99,16 +93,18 @@ class Simulation:
     ) -> None:
         self.space = space
         self.seed = seed
-        self.state = State(
-            space=space,
-            agents=agents,
-            places=places,
-            footprint=(sight, speed, speed if reach is None else reach),
-            seed=seed,
-            seconds_per_step=seconds_per_step,
-            start=start,
-        )
-        self._running = False
+        self._made_of: dict[str, Any] = {
+            "space": space,
+            "agents": tuple(agents),
+            "places": tuple(places),
+            "footprint": (sight, speed, speed if reach is None else reach),
+            "seed": seed,
+            "seconds_per_step": seconds_per_step,
+            "start": start,
+        }
+        self.state = State(**self._made_of)
+        #: The thread in which it is run now.
+        self._thread: int | None = None
         self._schedule_name: str | None = None
         self._driver: Driver | None = None
         self._engine_name = ""
@@ -116,6 +112,30 @@ class Simulation:
         self._modelled = False
         self._seconds = self._real_seconds = 0.0
         self._engine_statistics: dict[str, float] = {}
+
+    def subset(self, agents: Iterable[str]) -> Simulation:
+        """Return a simulation of some of the agents of this one, which must not have been run.
+
+        Parameters
+        ----------
+        agents : iterable of str
+            Their names. They are the same objects; only one of the two can be run.
+
+        Raises
+        ------
+        OptionError
+            If there is none of a name, or this simulation has been run.
+        """
+        if self._driver is not None:
+            raise OptionError("this simulation has been run; take a subset of one just made")
+        wanted = set(agents)
+        if missing := wanted.difference(self.state.names):
+            raise OptionError(f"there is no agent {min(missing)!r} in this simulation")
+        kept = tuple(agent for agent in self._made_of["agents"] if agent.name in wanted)
+        smaller = copy(self)
+        smaller._made_of = {**self._made_of, "agents": kept}
+        smaller.state = State(**smaller._made_of)
+        return smaller
 
     def run(self, steps: int, **options: Any) -> Outcome:  # noqa: ANN401
         """Run all agents up to a step, and return what came of it; see `run_async`.
@@ -140,6 +160,8 @@ class Simulation:
         on_event: Callable[[Event], None] | None = None,
         on_call: Callable[[Request, Answer], None] | None = None,
         progress: Callable[[Simulation], None] | None = None,
+        around_step: Callable[[Execute, Agent, View], Any] | None = None,
+        debug: bool = False,
     ) -> Outcome:
         """Run all agents up to a step.
 
@@ -161,6 +183,14 @@ class Simulation:
             Told of every answered call, as answers arrive.
         progress : callable, optional
             Called with the simulation about ten times a second, and at the end; see `outcome`.
+        around_step : callable, optional
+            Executes the steps, for spans and timings: called with `(execute, agent, view)`, it
+            returns what `execute(agent, view)` does, an action or something to await for one.
+        debug : bool
+            Look for what a step uses besides its view and the agent's own attributes: each step
+            is executed twice (the second time by a copy, with the answers of the first), and
+            global random generators, other agents' attributes and shared objects are watched. Slow;
+            for tests. See `headway.live.debug`.
 
         Returns
         -------
@@ -170,6 +200,8 @@ class Simulation:
         ------
         StepFailedError
             If a step fails and the policy is to stop. What had been finished is kept.
+        HiddenInputError
+            With `debug`: what a step has used, and what to do.
         EngineError, MissingExtraError
             If the engine cannot be started.
         OptionError
@@ -180,23 +212,39 @@ class Simulation:
         engine = make_engine(engine) if isinstance(engine, str) else engine
         if not isinstance(engine, Engine):
             raise OptionError(f"engine must be a name or an Engine, got {engine!r}")
-        if self._running:
-            raise OptionError("this simulation is running already; it can only be run in turn")
-        driver = self._prepare(schedule, OnError.of(on_error), on_event)
-        self.state.on_call = on_call
-        self._steps = max(steps, self._steps)
-        self._engine_name = engine.name
-        self._modelled = engine.virtual
-        self._running = True
+        debugger = Debugger(self.state) if debug else None
+        with self._alone():
+            driver = self._prepare(schedule, OnError.of(on_error), on_event)
+            self.state.on_call = on_call
+            self._steps = max(steps, self._steps)
+            self._engine_name = engine.name
+            self._modelled = engine.virtual
+            try:
+                await engine.start()
+                self.state.engine = engine
+                with debugger or nullcontext():
+                    inner = debugger or execute
+                    self.state.execute = partial(around_step, inner) if around_step else inner
+                    await self._run(driver, steps, engine, progress)
+                return self.outcome()
+            finally:
+                self.state.engine = None
+                await engine.close()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Refuse a run while there is another one, in this thread or elsewhere."""
+        with _ONE:
+            if self._thread is not None:
+                where = "" if self._thread == get_ident() else " in another thread"
+                raise OptionError(
+                    f"this simulation is running already{where}; it can only be run in turn"
+                )
+            self._thread = get_ident()
         try:
-            await engine.start()
-            self.state.engine = engine
-            await self._run(driver, steps, engine, progress)
-            return self.outcome()
+            yield
         finally:
-            self.state.engine = None
-            self._running = False
-            await engine.close()
+            self._thread = None
 
     def _prepare(
         self, schedule: str, policy: OnError, on_event: Callable[[Event], None] | None
@@ -253,7 +301,7 @@ class Simulation:
 
         teller = asyncio.create_task(tell(progress)) if progress is not None else None
         try:
-            with _fewer_collections():
+            with fewer_collections():
                 await driver.run(steps, engine)
         finally:
             count()
@@ -270,7 +318,17 @@ class Simulation:
 
         `agents`: name -> clock, position, public state, the words it has just said, its unread
         messages (or the step it left after). `places`: name -> state.
+
+        Raises
+        ------
+        OptionError
+            While it runs in another thread.
         """
+        if self._thread not in {None, get_ident()}:
+            raise OptionError(
+                "the final state of a simulation that runs in another thread cannot be read; ask "
+                "for outcome(final=False), or from within the run: in `progress`, in an agent"
+            )
         return final_state(self.state)
 
     def _failures(self) -> tuple[Failure, ...]:
@@ -283,12 +341,13 @@ class Simulation:
     def outcome(self, *, final: bool = True) -> Outcome:
         """Tell how it stands; also while running, and after an interruption.
 
-        Without `final`, which takes a look at everybody, the final state is left empty.
+        Without `final`, which takes a look at everybody, the final state is left empty; any thread
+        may ask for that at any time.
         """
         state, counters = self.state, self.state.counters
-        present = [
-            clock for clock, left in zip(state.clocks, state.left, strict=True) if left is None
-        ]
+        # Of one who is joining meanwhile in another thread the second list may not know yet.
+        clocks = zip(tuple(state.clocks), tuple(state.left), strict=False)
+        present = [clock for clock, left in clocks if left is None]
         return Outcome(
             schedule=self._schedule_name or "",
             engine=self._engine_name,

@@ -20,9 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from headway.engines.base import Engine, Request
+    from headway.live.view import View
     from headway.space import Space
     from headway.world.places import Place
     from headway.world.store import Rank
+
+    #: Executes one step of an agent: returns an action or None, or what is awaited for it.
+    Execute = Callable[[Agent, View], Any]
 
 
 #: The scheduler's limit, so that bounds stay exact.
@@ -54,6 +58,8 @@ class State:
         self.counters = Counters()
         self.engine: Engine | None = None
         self.on_call: Callable[[Request, Answer], None] | None = None
+        #: How a step is executed.
+        self.execute: Execute = execute
         #: Of the driver: look for news, and break off the run.
         self.wake: Callable[[], None] = _nothing
         self.stop: Callable[[BaseException], None] = _nothing
@@ -193,6 +199,11 @@ class State:
             except Exception as error:
                 self.stop(error)
         return answer
+
+
+def execute(agent: Agent, view: View) -> Any:  # noqa: ANN401 - an action, or what is awaited for it
+    """Execute one step of an agent."""
+    return agent.step(view)
 
 
 def _check_agent(agent: object) -> None:

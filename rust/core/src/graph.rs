@@ -465,6 +465,7 @@ mod tests {
         assert_eq!(met(50, |_| None), (vec![], 0));
         assert_eq!(met(50, |_| Some(1.0)), (vec![(50, 0), (49, 1), (51, 1)], 3));
         assert_eq!(met(60, |clock| (clock > 7).then_some(9.0)), (vec![], 3));
+        assert_eq!(met(70, |clock| Some(9.0 - f64::from(clock))).1, 5);
         // Farther than anybody matters it walks, but shows nobody.
         assert_eq!(met(60, |_| Some(3.0)).0.len(), 5);
     }

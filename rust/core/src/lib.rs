@@ -20,6 +20,7 @@
 //! | `membership` | joining and leaving |
 //! | `cluster` | groups that must advance together (compatibility rule) |
 //! | `validate` | re-derives every stored fact |
+//! | `describe` | whether two schedulers will give the same answers |
 //! | [`History`] | who stood where at the start of which step |
 //!
 //! Invariants, checked by [`Scheduler::validate`]:
@@ -54,6 +55,7 @@ extern crate alloc;
 
 mod checks;
 mod cluster;
+mod describe;
 mod error;
 mod frontier;
 mod graph;

@@ -456,3 +456,40 @@ impl<S: Cells> Quadtree<S> {
         Ok(listed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::{Grid, Metric};
+    use core::cell::Cell;
+
+    #[test]
+    fn a_search_looks_only_where_the_smallest_clock_lets_somebody_matter() {
+        let grid = Grid::new(Metric::Chebyshev, None).unwrap();
+        let footprint = Footprint { sight: 4.0, reach: 1.0, speed: 1.0 };
+        let mut index = Quadtree::new(grid, core::iter::repeat_n(5.0, 10_000));
+        for i in 0..10_000 {
+            // One straggler, in the middle of those who are far ahead.
+            let clock = if i == 5050 { 10 } else { 1000 };
+            index.insert([i % 100 * 8, i / 100 * 8], clock, 0, &footprint);
+        }
+        let looks = Cell::new(0);
+        let found = |asker: [i32; 2]| {
+            let mut found = Vec::new();
+            let bound = |clock: Step| 1000_u32.checked_sub(clock).map(f64::from);
+            looks.set(0);
+            let matters = |_, entry: &Entry<[i32; 2]>| {
+                looks.set(looks.get() + 1);
+                bound(entry.clock)
+            };
+            let visit = |agent, _, _| {
+                found.push(agent);
+                ControlFlow::Continue(())
+            };
+            index.search(0, asker, |clock, _| bound(clock), matters, visit);
+            found
+        };
+        assert_eq!(found([0, 0]), [AgentId(5050), AgentId(0)], "the one farthest behind first");
+        assert!(looks.get() < 20, "{} looks at one of 10000", looks.get());
+    }
+}

@@ -13,7 +13,8 @@ fn free_at(a: Footprint, b: Footprint, gap: [i32; 2], metric: Metric, clock: Ste
         let lag = f64::from(clock - at);
         let bound = a.sight.max(a.speed) + b.reach + (lag - 1.0) * b.speed;
         let x = f64::from(gap[0]) + f64::from(at) * b.speed;
-        let distance = common::distance(metric, None, [0.0; 2], [x, f64::from(gap[1])]);
+        let distance =
+            headway_proof::ground::distance(metric, None, [0.0; 2], [x, f64::from(gap[1])]);
         if at == clock || distance > bound {
             return at;
         }
@@ -24,7 +25,7 @@ fn free_at(a: Footprint, b: Footprint, gap: [i32; 2], metric: Metric, clock: Ste
 #[test]
 fn a_blocked_agent_waits_for_one_witness_and_wakes_exactly_when_free() -> Result<(), Error> {
     let mut waits = 0;
-    for metric in common::METRICS {
+    for metric in headway_proof::ground::METRICS {
         let grid = Grid::new(metric, None).unwrap();
         for (speed, more, sight, clock, x, y) in common::product([3, 2, 4, 7, 9, 3]) {
             let clock = clock + 1; // the blocker may have been seen at step 0 already

@@ -6,8 +6,10 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{METRICS, Random, distance, villager_at};
+use common::villager_at;
 use headway_core::{AgentId, Error, Footprint, Grid, NewAgent, Rule, Scheduler, Status, Step};
+use headway_proof::ground::{METRICS, distance};
+use headway_proof::random::Random;
 
 fn footprint(random: &mut Random) -> Footprint {
     let [sight, more, speed] = [5, 2, 2].map(|most| random.between(0, most) as f64);
@@ -123,5 +125,46 @@ fn in_a_world_changed_in_place_nobody_joins_before_one_it_would_see_too_early() 
     assert_eq!(scheduler.earliest_join(&villager_at(52, 0))?, 40);
     scheduler.remove(&[AgentId(1)], &mut newly)?;
     assert_eq!(scheduler.earliest_join(&villager_at(52, 0))?, 0);
+    scheduler.validate()
+}
+
+#[test]
+fn nobody_joins_behind_the_frontier() -> Result<(), Error> {
+    for rule in [Rule::Conservative, Rule::Compatibility] {
+        let grid = Grid::new(METRICS[0], None).unwrap();
+        let mut scheduler = Scheduler::new(grid, rule, &[villager_at(0, 0)], 0)?;
+        let mut newly = Vec::new();
+        for _ in 0..5 {
+            scheduler.start(&[AgentId(0)])?;
+            scheduler.finish(&[AgentId(0)], &[[0, 0]], &mut newly)?;
+        }
+        // Nobody could see it so far away, but what is behind the frontier cannot change.
+        let far = villager_at(1000, 0);
+        assert_eq!(scheduler.earliest_join(&far)?, 5);
+        let refused = Error::JoinsTooEarly { agent: AgentId(1), step: 4, earliest: 5 };
+        assert_eq!(scheduler.add(&far, Some(4), &mut newly), Err(refused));
+        assert_eq!(scheduler.add(&far, None, &mut newly)?, (AgentId(1), 5));
+        assert_eq!(scheduler.frontier(), 5);
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_leaver_has_read_keeps_newcomers_away() -> Result<(), Error> {
+    let grid = Grid::new(METRICS[0], None).unwrap();
+    let villagers = [villager_at(0, 0), villager_at(1000, 0)];
+    let mut scheduler = Scheduler::new(grid, Rule::Conservative, &villagers, 0)?;
+    let mut newly = Vec::new();
+    for _ in 0..10 {
+        scheduler.start(&[AgentId(0)])?;
+        scheduler.finish(&[AgentId(0)], &[[0, 0]], &mut newly)?;
+    }
+    let earliest = |scheduler: &Scheduler<Grid>| {
+        [3, 6, 9, 900].map(|x| scheduler.earliest_join(&villager_at(x, 0)).unwrap())
+    };
+    // It has been told that it may go on with step 10, and leaves instead.
+    assert_eq!(earliest(&scheduler), [11, 9, 6, 0]);
+    scheduler.remove(&[AgentId(0)], &mut newly)?;
+    assert_eq!(earliest(&scheduler), [10, 9, 6, 0]);
     scheduler.validate()
 }

@@ -139,3 +139,21 @@ fn real_coordinates_must_be_finite_and_near() -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[test]
+fn a_move_is_limited_by_speed_whatever_the_reach() -> Result<(), Error> {
+    for rule in [Rule::Conservative, Rule::Compatibility] {
+        let grid = Grid::new(Metric::Chebyshev, None).unwrap();
+        let footprint = Footprint { sight: 5.0, reach: 3.0, speed: 2.0 };
+        let thrower = NewAgent { position: [0, 0], footprint, world: 0 };
+        let mut scheduler = Scheduler::new(grid, rule, &[thrower], 10)?;
+        scheduler.start(&ids([0]))?;
+        let before = observe(&scheduler);
+        let mut newly = Vec::new();
+        let refused = Error::OverSpeed { agent: AgentId(0), clock: 0, distance: 3.0, speed: 2.0 };
+        assert_eq!(scheduler.finish(&ids([0]), &[[0, 3]], &mut newly), Err(refused));
+        assert_eq!(observe(&scheduler), before);
+        scheduler.finish(&ids([0]), &[[-2, 2]], &mut newly)?;
+    }
+    Ok(())
+}

@@ -3,8 +3,9 @@
 
 mod common;
 
-use common::{Random, villager_at};
+use common::villager_at;
 use headway_core::{AgentId, Error, Grid, Metric, Rule, Scheduler};
+use headway_proof::random::Random;
 
 /// Does something at random; returns all that was answered.
 fn act(scheduler: &mut Scheduler<Grid>, random: &mut Random) -> Result<String, Error> {

@@ -1,10 +1,9 @@
 //! Where the borders are joined, the place of the border does not matter: a world shifted by any
 //! amount has the same blockers, the same ready agents and the same witnesses' distances.
 
-mod common;
-
-use common::{METRICS, Random};
 use headway_core::{AgentId, Error, Footprint, Grid, NewAgent, Plane, Rule, Scheduler, Space};
+use headway_proof::ground::METRICS;
+use headway_proof::random::Random;
 
 const SIZE: [i32; 2] = [37, 23];
 

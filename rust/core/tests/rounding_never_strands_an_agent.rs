@@ -1,10 +1,8 @@
 //! On a plane, agents that stand and move as close to the limits as is accepted, to the last bit,
 //! still all go on: nobody ends up coupled with somebody who has been let go without it.
 
-mod common;
-
-use common::Random;
 use headway_core::{AgentId, Error, Footprint, Metric, NewAgent, Plane, Rule, Scheduler};
+use headway_proof::random::Random;
 
 #[test]
 fn rounding_never_strands_an_agent() -> Result<(), Error> {

@@ -62,6 +62,24 @@ fn nobody_is_released_before_the_bound_can_be_exceeded() {
 }
 
 #[test]
+fn rounding_makes_a_release_early_at_worst() {
+    let slack = 1e-7;
+    for (speed, steps, distance, off, _, _) in common::product([5, 9, 40, 7, 1, 1]) {
+        // A deficit that falls just short of what some number of steps makes up for, or passes it.
+        let [distance, speed] = [f64::from(distance) * 0.7, f64::from(speed) * 0.3 + 0.1];
+        let deficit = 2.0 * speed * f64::from(steps) + (f64::from(off) - 3.0) * 1e-9;
+        let bound = distance + deficit.max(0.0);
+        let exact = steps_until_release(bound, distance, speed, 0.0);
+        for (by, other) in common::product([3, 3, 1, 1, 1, 1]).map(|p| (p.0, p.1)) {
+            let [by, other] = [by, other].map(|by| 1.0 + (f64::from(by) - 1.0) * slack);
+            let found = steps_until_release(bound * by, distance * other, speed, slack);
+            assert!(found <= exact, "late: {found}, not {exact}: {bound} {distance} {speed}");
+            assert!(found + 1 >= exact, "{found}, not {exact}: {bound} {distance} {speed}");
+        }
+    }
+}
+
+#[test]
 fn a_newcomer_is_kept_from_all_that_has_been_read() {
     for (sight, speed, n_more, n_speed, step, code) in common::product([4, 4, 3, 5, 7, 16]) {
         let (more, joined) = (code % 2, code / 2);

@@ -2,66 +2,18 @@
 //! different steps), a history finds exactly whom a look at every place ever taken finds, refuses
 //! what cannot be known, and keeps no version that nobody may ask about.
 
-mod common;
-
-use common::{METRICS, Random, distance};
 use headway_core::{AgentId, Error, Graph, Grid, History, Metric, Plane, Space, Step};
-
-type Hops = Option<Vec<Vec<f64>>>;
-
-trait Space2: Space + Sized {
-    /// With the hops between all nodes, where it has nodes.
-    fn make(random: &mut Random, metric: Metric, wrap: Option<[f64; 2]>) -> (Self, Hops);
-    fn position(at: [f64; 2]) -> Self::Position;
-    /// Whole on a grid.
-    fn number(random: &mut Random, most: i64) -> f64;
-}
-
-impl Space2 for Grid {
-    fn make(_: &mut Random, metric: Metric, wrap: Option<[f64; 2]>) -> (Self, Hops) {
-        (Self::new(metric, wrap.map(|w| w.map(|s| s as i32))).unwrap(), None)
-    }
-    fn position(at: [f64; 2]) -> [i32; 2] {
-        at.map(|x| x as i32)
-    }
-    fn number(random: &mut Random, most: i64) -> f64 {
-        random.between(0, most) as f64
-    }
-}
-
-impl Space2 for Plane {
-    fn make(_: &mut Random, metric: Metric, wrap: Option<[f64; 2]>) -> (Self, Hops) {
-        (Self::new(metric, wrap).unwrap(), None)
-    }
-    fn position(at: [f64; 2]) -> [f64; 2] {
-        at
-    }
-    fn number(random: &mut Random, most: i64) -> f64 {
-        random.unit() * most as f64
-    }
-}
-
-impl Space2 for Graph {
-    fn make(random: &mut Random, _: Metric, _: Option<[f64; 2]>) -> (Self, Hops) {
-        let (graph, hops) = common::random_graph(random);
-        (graph, Some(hops))
-    }
-    fn position(at: [f64; 2]) -> u32 {
-        at[0] as u32
-    }
-    fn number(random: &mut Random, most: i64) -> f64 {
-        random.between(0, most) as f64
-    }
-}
+use headway_proof::ground::{Axes, Ground, Home, METRICS, Place};
+use headway_proof::random::Random;
 
 /// An agent's places, each with its first step, and the step it was gone at.
 struct Life {
-    places: Vec<(Step, [f64; 2])>,
+    places: Vec<(Step, Place)>,
     gone: Step,
 }
 
 impl Life {
-    fn at(&self, step: Step) -> Option<[f64; 2]> {
+    fn at(&self, step: Step) -> Option<Place> {
         let held = self.places.iter().rev().find(|(from, _)| *from <= step);
         held.filter(|_| step < self.gone).map(|(_, place)| *place)
     }
@@ -71,32 +23,29 @@ impl Life {
     }
 }
 
-struct Run<S: Space2> {
+struct Run<S: Home> {
     random: Random,
     history: History<S>,
     lives: Vec<Life>,
-    metric: Metric,
-    wrap: Option<[f64; 2]>,
-    hops: Hops,
-    size: f64,
+    axes: Axes,
+    ground: Ground,
     oldest: Step,
 }
 
-impl<S: Space2> Run<S> {
+impl<S: Home> Run<S> {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
         let metric = METRICS[random.below(3) as usize];
         let size = [6.0, 20.0, 300.0][random.below(3) as usize];
-        let wrap = random.chance(3).then_some([size, size + 3.0]);
-        let (space, hops) = S::make(&mut random, metric, wrap);
+        let axes = Axes { metric, size: [size, size + 3.0], wrapped: random.chance(3) };
+        let ground = S::draw(&mut random, axes);
+        let space = S::of(&ground);
         let mut run = Self {
             history: History::new(space.clone(), &[], 1.0).unwrap(),
             lives: Vec::new(),
             random,
-            metric,
-            wrap,
-            hops,
-            size,
+            axes,
+            ground,
             oldest: 0,
         };
         let agents = run.random.below(9);
@@ -109,14 +58,15 @@ impl<S: Space2> Run<S> {
         run
     }
 
-    fn place(&mut self) -> [f64; 2] {
-        if let Some(hops) = &self.hops {
-            return [self.random.below(hops.len() as u64) as f64, 0.0];
+    fn place(&mut self) -> Place {
+        if let Ground::Graph(_) = self.ground {
+            return self.ground.anywhere(&mut self.random);
         }
+        let Axes { size: [size, _], wrapped, .. } = self.axes;
         [0, 1].map(|axis| {
-            let most = self.wrap.map_or(self.size, |w| w[axis] - 1.0);
-            let x = S::number(&mut self.random, most as i64);
-            if self.wrap.is_some() { x } else { x - (self.size / 2.0).floor() }
+            let most = self.axes.wrap().map_or(size, |w| w[axis] - 1.0);
+            let x = S::length(&mut self.random, most as i64);
+            if wrapped { x } else { x - (size / 2.0).floor() }
         })
     }
 
@@ -181,17 +131,10 @@ impl<S: Space2> Run<S> {
         }
     }
 
-    fn distance(&self, p: [f64; 2], q: [f64; 2]) -> f64 {
-        match &self.hops {
-            Some(hops) => hops[p[0] as usize][q[0] as usize],
-            None => distance(self.metric, self.wrap, p, q),
-        }
-    }
-
-    fn near(&self, place: [f64; 2], step: Step, radius: f64) -> Vec<AgentId> {
+    fn near(&self, place: Place, step: Step, radius: f64) -> Vec<AgentId> {
         (0..self.lives.len())
             .filter(|&a| {
-                self.lives[a].at(step).is_some_and(|at| self.distance(place, at) <= radius)
+                self.lives[a].at(step).is_some_and(|at| self.ground.distance(place, at) <= radius)
             })
             .map(|a| AgentId(a as u32))
             .collect()
@@ -246,7 +189,7 @@ impl<S: Space2> Run<S> {
     }
 }
 
-fn many<S: Space2>(first_seed: u64) {
+fn many<S: Home>(first_seed: u64) {
     let number = |name: &str| std::env::var(name).ok().and_then(|s| s.parse::<u64>().ok());
     let seeds = number("HEADWAY_SEEDS").unwrap_or(200);
     let only = number("HEADWAY_SEED");
@@ -335,4 +278,35 @@ fn a_refused_batch_changes_nothing() {
     assert_eq!(history.advance(&[second], &[7], &[[6, 6]]), Err(gone.clone()));
     assert_eq!(history.remove(&[second], &[7]), Err(gone));
     assert_eq!(history.add([0, 0], 1), Err(Error::Forgotten { step: 1, oldest: 2 }));
+}
+
+#[test]
+fn who_stands_at_the_very_edge_of_a_radius_is_within_it_and_nobody_beyond() -> Result<(), Error> {
+    let found = |found: Result<Vec<AgentId>, Error>| found.map(|ids| ids.len());
+    // Roots are no whole numbers, and somebody far away makes the index deep.
+    let grid = Grid::new(Metric::Euclidean, None).unwrap();
+    let tiles = History::new(grid, &[[1, 1], [2, 1], [900, 900]], 4.0)?;
+    let near = |radius: f64| {
+        let mut ids = Vec::new();
+        tiles.near([0, 0], 0, radius, &mut ids).map(|()| ids)
+    };
+    for (squares, count) in [(2.0_f64, 1), (5.0, 2)] {
+        assert_eq!(found(near(squares.sqrt()))?, count);
+        assert_eq!(found(near(squares.sqrt().next_down()))?, count - 1);
+    }
+    for metric in METRICS {
+        let plane = Plane::new(metric, None).unwrap();
+        let places = [[0.1, 0.0], [0.3, 0.0], [900.0, 900.0]];
+        let places = History::new(plane, &places, 4.0)?;
+        let near = |radius: f64| {
+            let mut ids = Vec::new();
+            places.near([0.1, 0.0], 0, radius, &mut ids).map(|()| ids)
+        };
+        assert_eq!(found(near(0.0))?, 1, "somebody stands right there");
+        // The scheduler's bounds lean to the safe side; what is seen does not.
+        let apart = plane.distance([0.1, 0.0], [0.3, 0.0]);
+        assert_eq!(found(near(apart))?, 2);
+        assert_eq!(found(near(apart.next_down()))?, 1);
+    }
+    Ok(())
 }

@@ -2,10 +2,9 @@
 //! exactly the blockers that a look at every pair finds. Proptest shrinks a failure and prints the
 //! smallest list of places and moves that shows it.
 
-mod common;
-
-use common::{METRICS, Twin, TwinAgent};
 use headway_core::{AgentId, Footprint, Grid, NewAgent, Rule, Scheduler};
+use headway_proof::ground::{Axes, Ground, Home, METRICS};
+use headway_proof::twin::{Rules, Twin, TwinAgent};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 
@@ -27,14 +26,8 @@ fn agent() -> impl Strategy<Value = TwinAgent> {
     (coordinate(), coordinate(), lengths, 0..3, 0..3, 0..2_u32).prop_map(
         |(x, y, sight, more, speed, world)| {
             let [sight, reach, speed] = [sight, speed + more, speed].map(f64::from);
-            TwinAgent {
-                position: [x, y].map(f64::from),
-                footprint: Footprint { sight, reach, speed },
-                world,
-                clock: 0,
-                running: false,
-                present: true,
-            }
+            let footprint = Footprint { sight, reach, speed };
+            TwinAgent { world, ..TwinAgent::new([x, y].map(f64::from), footprint, 0) }
         },
     )
 }
@@ -74,11 +67,11 @@ proptest! {
                 world: a.world,
             })
             .collect();
-        let widest = agents.iter().map(|a| a.footprint).reduce(|a, b| a.union(&b)).unwrap();
-        let rule = Rule::Conservative;
-        let mut twin = Twin { lean: 0.0, rule, metric, wrap: None, hops: None, agents, widest };
-        let grid = Grid::new(metric, None).unwrap();
-        let mut scheduler = Scheduler::new(grid, rule, &new, 0).unwrap();
+        let axes = Axes { metric, size: [f64::INFINITY; 2], wrapped: false };
+        let ground = Ground::Grid(axes);
+        let grid = Grid::of(&ground);
+        let mut twin = Twin { rules: Rules::conservative(0.0), ground, agents };
+        let mut scheduler = Scheduler::new(grid, Rule::Conservative, &new, 0).unwrap();
         let mut newly = Vec::new();
         for Event { who, by, leaves } in events {
             let ready = twin.ready();

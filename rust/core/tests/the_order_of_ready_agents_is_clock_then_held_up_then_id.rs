@@ -37,3 +37,19 @@ fn the_order_of_ready_agents_is_clock_then_held_up_then_id() -> Result<(), Error
     assert_eq!(newly, ids([8, 2, 3, 4, 5, 6, 7]));
     Ok(())
 }
+
+#[test]
+fn whoever_is_farther_behind_comes_before_whoever_holds_up_more() -> Result<(), Error> {
+    let grid = Grid::new(Metric::Chebyshev, None).unwrap();
+    let villagers = [0, 3, 1000].map(|x| villager_at(x, 0));
+    let mut scheduler = Scheduler::new(grid, Rule::Conservative, &villagers, 0)?;
+    let mut newly = Vec::new();
+    // 0 and 1 take a step, 1 another one, and waits for 0; 2 has not begun.
+    scheduler.start(&ids([0, 1]))?;
+    scheduler.finish(&ids([0, 1]), &[[0, 0], [3, 0]], &mut newly)?;
+    scheduler.start(&ids([1]))?;
+    scheduler.finish(&ids([1]), &[[3, 0]], &mut newly)?;
+    assert_eq!([0, 1, 2].map(|id| scheduler.held_up(AgentId(id)).unwrap()), [1, 0, 0]);
+    assert_eq!(scheduler.ready(), ids([2, 0]));
+    Ok(())
+}

@@ -144,9 +144,12 @@ pub fn integers<T>(
     whole_numbers(&array, what)?.into_iter().map(read).collect()
 }
 
-/// Ids of agents, of which `agents` have joined.
-pub fn ids(given: &Bound<'_, PyAny>, agents: u32) -> PyResult<Vec<AgentId>> {
-    let unknown = |id| from_core(given.py(), &Error::UnknownAgent { agent: id, agents });
+/// Ids of agents; errors tell how many `agents` have joined.
+pub fn ids(given: &Bound<'_, PyAny>, agents: impl Fn() -> PyResult<u32>) -> PyResult<Vec<AgentId>> {
+    let unknown = |id| match agents() {
+        Ok(agents) => from_core(given.py(), &Error::UnknownAgent { agent: id, agents }),
+        Err(error) => error,
+    };
     integers(given, "ids", |id| u32::try_from(id).map(AgentId).map_err(|_| unknown(id)))
 }
 
@@ -160,17 +163,19 @@ pub fn whole_number(given: &Bound<'_, PyAny>) -> PyResult<Option<i128>> {
 }
 
 /// An id as the core names it, if it can be one.
-pub fn agent(given: &Bound<'_, PyAny>, agents: u32) -> PyResult<AgentId> {
+pub fn agent(given: &Bound<'_, PyAny>, agents: impl Fn() -> PyResult<u32>) -> PyResult<AgentId> {
     let py = given.py();
+    if let Ok(id) = given.extract() {
+        return Ok(AgentId(id));
+    }
+    let agents = agents()?;
     let Some(id) = whole_number(given)? else {
         let facts = [("agent", given.clone()), ("agents", agents.into_pyobject(py)?.into_any())];
         let message =
             format!("no agent {}: {agents} agents have joined, numbered from 0", shown(given));
         return Err(raise(py, "UnknownAgentError", message, &facts.into_py_dict(py)?));
     };
-    u32::try_from(id)
-        .map(AgentId)
-        .map_err(|_| from_core(py, &Error::UnknownAgent { agent: id, agents }))
+    Err(from_core(py, &Error::UnknownAgent { agent: id, agents }))
 }
 
 /// Whose position it is, and in which step it gets there; none for one about to join.
@@ -257,18 +262,19 @@ fn grid(
     {
         let wide = wide.as_array();
         let rows = wide.rows().into_iter().map(|row| [row[0].into(), row[1].into()]);
-        return rows.enumerate().map(|(i, row)| tile(py, row, whose(i))).collect();
+        return rows.enumerate().map(|(i, row)| tile(py, row, || whose(i))).collect();
     }
     let flat = whole_numbers(array, "positions")?;
     let rows = flat.chunks_exact(2).map(|row| [row[0], row[1]]);
-    rows.enumerate().map(|(i, row)| tile(py, row, whose(i))).collect()
+    rows.enumerate().map(|(i, row)| tile(py, row, || whose(i))).collect()
 }
 
 /// A tile as the core takes it; one that does not even fit 32 bits is refused in its words.
-fn tile(py: Python<'_>, row: [i128; 2], (agent, clock): Whose) -> PyResult<[i32; 2]> {
+fn tile(py: Python<'_>, row: [i128; 2], whose: impl Fn() -> Whose) -> PyResult<[i32; 2]> {
     if let (Ok(x), Ok(y)) = (i32::try_from(row[0]), i32::try_from(row[1])) {
         return Ok([x, y]);
     }
+    let (agent, clock) = whose();
     let fault = PositionFault::TooFar(f64::from(Grid::LIMIT));
     let position = row.map(|x| x as f64);
     Err(from_core(py, &Error::BadPosition { agent, clock, position, fault }))
@@ -361,15 +367,17 @@ pub fn from_steps<'py>(
     steps.map(i64::from).collect::<Vec<_>>().into_pyarray(py)
 }
 
-/// Tiles as a new int64 array of shape (k, 2).
-pub fn from_tiles(py: Python<'_>, tiles: Vec<[i32; 2]>) -> PyResult<Bound<'_, PyAny>> {
-    let shape = [tiles.len(), 2];
-    let flat: Vec<i64> = tiles.into_iter().flatten().map(i64::from).collect();
-    Ok(flat.into_pyarray(py).reshape(shape)?.into_any())
-}
-
-/// Coordinates as a new float64 array of shape (k, 2).
-pub fn from_coordinates(py: Python<'_>, places: Vec<[f64; 2]>) -> PyResult<Bound<'_, PyAny>> {
-    let shape = [places.len(), 2];
-    Ok(places.into_flattened().into_pyarray(py).reshape(shape)?.into_any())
+/// Positions as a new array: int64 or float64 of shape (k, 2), or the nodes, int64 of shape (k,).
+pub fn from_positions(py: Python<'_>, positions: Positions) -> PyResult<Bound<'_, PyAny>> {
+    let shape = [positions.len(), 2];
+    Ok(match positions {
+        Positions::Grid(tiles) => {
+            let flat: Vec<i64> = tiles.into_iter().flatten().map(i64::from).collect();
+            flat.into_pyarray(py).reshape(shape)?.into_any()
+        }
+        Positions::Plane(places) => {
+            places.into_flattened().into_pyarray(py).reshape(shape)?.into_any()
+        }
+        Positions::Graph(nodes) => from_steps(py, nodes.into_iter()).into_any(),
+    })
 }

@@ -1,13 +1,12 @@
 //! `headway._core.Graph`: who is linked with whom.
 
-use std::sync::{Mutex, MutexGuard};
-
 use headway_core::{Error, Graph, PositionFault, Space};
 use numpy::PyArray1;
 use pyo3::prelude::*;
 
 use crate::arrays;
-use crate::error::{from_core, plain, poisoned, shown};
+use crate::error::{from_core, plain, shown};
+use crate::shared::Shared;
 
 /// A graph whose nodes are the places of agents: the distance of two is the number of hops.
 ///
@@ -30,8 +29,12 @@ use crate::error::{from_core, plain, poisoned, shown};
 ///     Not whole numbers; not one-dimensional.
 /// OptionError
 ///     Numbers that make no graph; the message names the first.
+///
+/// Notes
+/// -----
+/// Never changes; safe to use from several threads, as in `Scheduler`.
 #[pyclass(frozen, name = "Graph", module = "headway._core")]
-pub struct PyGraph(Mutex<Graph>);
+pub struct PyGraph(Shared<Graph>);
 
 #[pymethods]
 impl PyGraph {
@@ -48,7 +51,7 @@ impl PyGraph {
             u32::try_from(node).map_err(|_| refuse(message()))
         })?;
         let graph = py.detach(|| Graph::new(&starts, &ends));
-        graph.map(|graph| Self(Mutex::new(graph))).map_err(|fault| refuse(fault.to_string()))
+        graph.map(|graph| Self(Shared::new(graph))).map_err(|fault| refuse(fault.to_string()))
     }
 
     /// Return the number of hops between two nodes, `inf` where no path leads.
@@ -66,7 +69,7 @@ impl PyGraph {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = a.py();
         let (a, b) = (self.node(a)?, self.node(b)?);
-        let hops = self.lock(py)?.distance(a, b);
+        let hops = self.0.with(py, |graph| graph.distance(a, b))?;
         if hops.is_finite() {
             return Ok((hops as u32).into_pyobject(py)?.into_any());
         }
@@ -82,28 +85,27 @@ impl PyGraph {
     fn neighbours<'py>(&self, node: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let py = node.py();
         let node = self.node(node)?;
-        let graph = self.lock(py)?;
-        Ok(arrays::from_steps(py, graph.neighbours(node).iter().copied()))
+        let found = self.0.with(py, |graph| graph.neighbours(node).to_vec())?;
+        Ok(arrays::from_steps(py, found.into_iter()))
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(self.lock(py)?.nodes() as usize)
+        Ok(self.nodes(py)? as usize)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(format!("<Graph of {} nodes>", self.lock(py)?.nodes()))
+        Ok(format!("<Graph of {} nodes>", self.nodes(py)?))
     }
 }
 
 impl PyGraph {
-    fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Graph>> {
-        use pyo3::sync::MutexExt;
-        self.0.lock_py_attached(py).map_err(|_| poisoned(py))
+    fn nodes(&self, py: Python<'_>) -> PyResult<u32> {
+        self.0.with(py, |graph| graph.nodes())
     }
 
     fn node(&self, given: &Bound<'_, PyAny>) -> PyResult<u32> {
         let py = given.py();
-        let nodes = self.lock(py)?.nodes();
+        let nodes = self.nodes(py)?;
         let refuse = |position| {
             from_core(py, &Error::BadPlace { position, fault: PositionFault::NoNode(nodes) })
         };
@@ -119,5 +121,5 @@ pub fn graph_of(given: &Bound<'_, PyAny>) -> PyResult<Graph> {
         let message = format!("graph must be a Graph, got {}", shown(given));
         return Err(plain(py, "OptionError", message));
     };
-    Ok(graph.get().lock(py)?.clone())
+    graph.get().0.with(py, |graph| graph.clone())
 }

@@ -1,18 +1,14 @@
 //! `headway._core.PositionHistory`: who stood where at the start of which step.
 
-use std::sync::{Mutex, MutexGuard};
-
 use headway_core::{AgentId, Error, Graph, Grid, History, Plane, Space, Step};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use crate::arrays::{self, Positions};
-use crate::error::{from_core, plain, poisoned, raise, shown};
+use crate::error::{from_core, plain, raise, shown};
 use crate::options::Name;
 use crate::places::{Kind, OTHER_KIND, Place, Start};
-
-/// Batches from here on are worked on without the interpreter lock.
-const LONG: usize = 1024;
+use crate::shared::Shared;
 
 enum Inner {
     Grid(History<Grid>),
@@ -65,11 +61,14 @@ macro_rules! any {
 ///
 /// Notes
 /// -----
-/// Safe to use from several threads: calls take turns, and batches of 1024 moves or more are
-/// worked on without the interpreter lock.
-#[pyclass(frozen, name = "PositionHistory", module = "headway._core")]
+/// Safe to use from several threads, also on free-threaded Python: calls take turns, each is
+/// carried out or refused as a whole, and batches of 1024 moves or more are worked on without
+/// the interpreter lock. Arrays are copied at the beginning of a call: of one that another thread
+/// writes to meanwhile it may see some old values and some new. Nobody may change the shape, dtype
+/// or size of an array in place meanwhile; numpy does not allow that either.
+#[pyclass(frozen, subclass, name = "PositionHistory", module = "headway._core")]
 pub struct PyPositionHistory {
-    inner: Mutex<Inner>,
+    inner: Shared<Inner>,
     kind: Kind,
 }
 
@@ -102,7 +101,7 @@ impl PyPositionHistory {
                 py.detach(|| History::new(graph, &nodes, radius)).map(Inner::Graph)
             }
         };
-        Ok(Self { inner: Mutex::new(inner.map_err(|error| from_core(py, &error))?), kind })
+        Ok(Self { inner: Shared::new(inner.map_err(|error| from_core(py, &error))?), kind })
     }
 
     /// Tell that somebody new is there.
@@ -128,14 +127,15 @@ impl PyPositionHistory {
     fn add(&self, position: &Bound<'_, PyAny>, step: &Bound<'_, PyAny>) -> PyResult<u32> {
         let py = position.py();
         let step = one_step(step)?;
-        let place = self.kind.place(position, Some(AgentId(self.__len__(py)? as u32)))?;
-        let id = match (&mut *self.lock(py)?, place) {
+        let next = || self.joined(py).ok().map(AgentId);
+        let place = self.kind.place(position, next)?;
+        let id = self.call(py, 1, |inner| match (inner, place) {
             (Inner::Grid(history), Place::Tile(tile)) => history.add(tile, step),
             (Inner::Plane(history), Place::Coordinates(place)) => history.add(place, step),
             (Inner::Graph(history), Place::Node(node)) => history.add(node, step),
             _ => unreachable!("{OTHER_KIND}"),
-        };
-        Ok(id.map_err(|error| from_core(py, &error))?.0)
+        })?;
+        Ok(id.0)
     }
 
     /// Tell where agents stand from some step on.
@@ -176,7 +176,7 @@ impl PyPositionHistory {
             let message = format!("move() got {count} ids and {given} positions");
             return Err(plain(py, "ArrayShapeError", message));
         }
-        self.change(py, count, |inner| match (inner, &positions) {
+        self.call(py, count, |inner| match (inner, &positions) {
             (Inner::Grid(history), Positions::Grid(tiles)) => history.advance(&ids, &steps, tiles),
             (Inner::Plane(history), Positions::Plane(places)) => {
                 history.advance(&ids, &steps, places)
@@ -209,7 +209,7 @@ impl PyPositionHistory {
         let py = ids.py();
         let (ids, steps) = self.ends("remove", ids, steps)?;
         let count = ids.len();
-        self.change(py, count, |inner| any!(inner, history => history.remove(&ids, &steps)))
+        self.call(py, count, |inner| any!(inner, history => history.remove(&ids, &steps)))
     }
 
     /// Return the others who stood near an agent at the start of a step.
@@ -246,10 +246,11 @@ impl PyPositionHistory {
         let (step, radius) = (one_step(step)?, length(radius)?);
         let agent = self.one_agent(agent)?;
         let mut found = Vec::new();
-        let result = any!(&*self.lock(py)?, history => {
-            history.neighbours(agent, step, radius, &mut found)
-        });
-        result.map_err(|error| from_core(py, &error))?;
+        self.call(
+            py,
+            1,
+            |inner| any!(inner, history => history.neighbours(agent, step, radius, &mut found)),
+        )?;
         PyList::new(py, found.iter().map(|id| id.0))
     }
 
@@ -284,8 +285,8 @@ impl PyPositionHistory {
         let py = position.py();
         let (step, radius) = (one_step(step)?, length(radius)?);
         let mut found = Vec::new();
-        let place = self.kind.place(position, None)?;
-        let result = match (&*self.lock(py)?, place) {
+        let place = self.kind.place(position, || None)?;
+        self.call(py, 1, |inner| match (inner, place) {
             (Inner::Grid(history), Place::Tile(tile)) => {
                 history.near(tile, step, radius, &mut found)
             }
@@ -296,8 +297,7 @@ impl PyPositionHistory {
                 history.near(node, step, radius, &mut found)
             }
             _ => unreachable!("{OTHER_KIND}"),
-        };
-        result.map_err(|error| from_core(py, &error))?;
+        })?;
         PyList::new(py, found.iter().map(|id| id.0))
     }
 
@@ -320,20 +320,12 @@ impl PyPositionHistory {
         let py = agent.py();
         let step = one_step(step)?;
         let agent = self.one_agent(agent)?;
-        let refused = |error| from_core(py, &error);
-        Ok(match &*self.lock(py)? {
-            Inner::Grid(history) => {
-                let [x, y] = history.position(agent, step).map_err(refused)?;
-                (x, y).into_pyobject(py)?.into_any()
-            }
-            Inner::Plane(history) => {
-                let [x, y] = history.position(agent, step).map_err(refused)?;
-                (x, y).into_pyobject(py)?.into_any()
-            }
-            Inner::Graph(history) => {
-                history.position(agent, step).map_err(refused)?.into_pyobject(py)?.into_any()
-            }
-        })
+        let place = self.call(py, 1, |inner| match inner {
+            Inner::Grid(history) => history.position(agent, step).map(Place::Tile),
+            Inner::Plane(history) => history.position(agent, step).map(Place::Coordinates),
+            Inner::Graph(history) => history.position(agent, step).map(Place::Node),
+        })?;
+        place.into_python(py)
     }
 
     /// Return where agents stood at the start of steps.
@@ -364,19 +356,12 @@ impl PyPositionHistory {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = ids.py();
         let (ids, steps) = self.ends("positions", ids, steps)?;
-        let refused = |error| from_core(py, &error);
-        Ok(match &*self.lock(py)? {
-            Inner::Grid(history) => {
-                arrays::from_tiles(py, places(history, &ids, &steps).map_err(refused)?)?
-            }
-            Inner::Plane(history) => {
-                arrays::from_coordinates(py, places(history, &ids, &steps).map_err(refused)?)?
-            }
-            Inner::Graph(history) => {
-                let nodes = places(history, &ids, &steps).map_err(refused)?;
-                arrays::from_steps(py, nodes.into_iter()).into_any()
-            }
-        })
+        let found = self.call(py, ids.len(), |inner| match inner {
+            Inner::Grid(history) => places(history, &ids, &steps).map(Positions::Grid),
+            Inner::Plane(history) => places(history, &ids, &steps).map(Positions::Plane),
+            Inner::Graph(history) => places(history, &ids, &steps).map(Positions::Graph),
+        })?;
+        arrays::from_positions(py, found)
     }
 
     /// Promise that nobody will ask about steps before this one; what only they could see is freed.
@@ -390,8 +375,7 @@ impl PyPositionHistory {
     fn forget(&self, before: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = before.py();
         let before = one_step(before)?;
-        any!(&mut *self.lock(py)?, history => history.forget(before));
-        Ok(())
+        self.inner.with(py, |inner| any!(inner, history => history.forget(before)))
     }
 
     /// Re-derive every stored fact. Slow; for tests.
@@ -401,62 +385,55 @@ impl PyPositionHistory {
     /// InvariantError
     ///     A bug of Headway.
     fn validate(&self, py: Python<'_>) -> PyResult<()> {
-        self.change(py, LONG, |inner| any!(inner, history => history.validate()))
+        let found = self.inner.detached(py, |inner| any!(inner, history => history.validate()))?;
+        found.map_err(|error| from_core(py, &error))
     }
 
     /// Number of versions kept: one for each place at which somebody stood while it may be asked.
     #[getter]
     fn versions(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(any!(&*self.lock(py)?, history => history.versions()))
+        self.inner.with(py, |inner| any!(inner, history => history.versions()))
     }
 
     /// The oldest step that may be asked about.
     #[getter]
     fn oldest(&self, py: Python<'_>) -> PyResult<u32> {
-        Ok(any!(&*self.lock(py)?, history => history.oldest()))
+        self.inner.with(py, |inner| any!(inner, history => history.oldest()))
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(any!(&*self.lock(py)?, history => history.agents_joined()))
+        Ok(self.joined(py)? as usize)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(any!(&*self.lock(py)?, history => format!(
-            "<PositionHistory of {} agents, {} versions from step {} on>",
-            history.agents_joined(),
-            history.versions(),
-            history.oldest()
-        )))
+        self.inner.with(py, |inner| {
+            any!(inner, history => format!(
+                "<PositionHistory of {} agents, {} versions from step {} on>",
+                history.agents_joined(),
+                history.versions(),
+                history.oldest()
+            ))
+        })
     }
 }
 
 impl PyPositionHistory {
-    /// Waits for the state without holding up other threads.
-    fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Inner>> {
-        use pyo3::sync::MutexExt;
-        self.inner.lock_py_attached(py).map_err(|_| poisoned(py))
+    fn joined(&self, py: Python<'_>) -> PyResult<u32> {
+        self.inner.with(py, |inner| any!(inner, history => history.agents_joined() as u32))
     }
 
-    /// The one door for batches: long ones run without the interpreter lock.
-    fn change<T: Send>(
+    /// Asks or tells the core about a batch.
+    fn call<T: Send>(
         &self,
         py: Python<'_>,
         size: usize,
-        call: impl FnOnce(&mut Inner) -> Result<T, Error> + Send,
+        work: impl FnOnce(&mut Inner) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
-        let result = if size < LONG {
-            Some(call(&mut *self.lock(py)?))
-        } else {
-            py.detach(|| self.inner.lock().ok().map(|mut inner| call(&mut inner)))
-        };
-        result.ok_or_else(|| poisoned(py))?.map_err(|error| from_core(py, &error))
+        self.inner.with_batch(py, size, work)?.map_err(|error| from_core(py, &error))
     }
 
     fn one_agent(&self, given: &Bound<'_, PyAny>) -> PyResult<AgentId> {
-        match given.extract::<u32>() {
-            Ok(id) => Ok(AgentId(id)),
-            Err(_) => arrays::agent(given, self.__len__(given.py())? as u32),
-        }
+        arrays::agent(given, || self.joined(given.py()))
     }
 
     /// Agents and a step for each.
@@ -467,7 +444,7 @@ impl PyPositionHistory {
         steps: &Bound<'_, PyAny>,
     ) -> PyResult<(Vec<AgentId>, Vec<Step>)> {
         let py = ids.py();
-        let ids = arrays::ids(ids, self.__len__(py)? as u32)?;
+        let ids = arrays::ids(ids, || self.joined(py))?;
         let steps = arrays::integers(steps, "steps", |step| {
             let fits = Step::try_from(step).ok().filter(|step| *step < Step::MAX);
             fits.ok_or_else(|| no_step(py, &step.to_string()))

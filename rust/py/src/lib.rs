@@ -8,12 +8,14 @@ mod options;
 mod places;
 mod rules;
 mod scheduler;
+mod shared;
 mod story;
 mod vtime;
 
 use pyo3::prelude::*;
 
-#[pymodule]
+// Free-threaded Python stays so: all state lies in `shared::Shared`, or never changes.
+#[pymodule(gil_used = false)]
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     m.add_class::<scheduler::PyScheduler>()?;

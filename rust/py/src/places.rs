@@ -41,9 +41,13 @@ impl Kind {
         }
     }
 
-    /// One position. It may call into Python, so not under a lock.
-    pub fn place(self, given: &Bound<'_, PyAny>, whose: Option<AgentId>) -> PyResult<Place> {
-        let row = |_| (whose.unwrap_or(AgentId(u32::MAX)), None);
+    /// One position; errors tell `whose` it is.
+    pub fn place(
+        self,
+        given: &Bound<'_, PyAny>,
+        whose: impl Fn() -> Option<AgentId>,
+    ) -> PyResult<Place> {
+        let row = |_| (whose().unwrap_or(AgentId(u32::MAX)), None);
         let one = || arrays::one_position(given);
         Ok(match self {
             Self::Grid => Place::Tile(match given.extract() {
@@ -56,12 +60,23 @@ impl Kind {
             }),
             Self::Graph(nodes) => Place::Node(arrays::node(given, |number| {
                 let (position, fault) = ([number, 0.0], PositionFault::NoNode(nodes));
-                let error = match whose {
+                let error = match whose() {
                     Some(agent) => Error::BadPosition { agent, clock: None, position, fault },
                     None => Error::BadPlace { position, fault },
                 };
                 from_core(given.py(), &error)
             })?),
+        })
+    }
+}
+
+impl Place {
+    /// The position as Python sees it: (x, y), or a node.
+    pub fn into_python(self, py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+        Ok(match self {
+            Self::Tile([x, y]) => (x, y).into_pyobject(py)?.into_any(),
+            Self::Coordinates([x, y]) => (x, y).into_pyobject(py)?.into_any(),
+            Self::Node(node) => node.into_pyobject(py)?.into_any(),
         })
     }
 }

@@ -1,20 +1,16 @@
 //! `headway.Scheduler`: borrows arguments, calls the core, converts results.
 
-use std::sync::{Mutex, MutexGuard};
-
 use headway_core::{AgentId, Error, Footprint, Graph, Grid, NewAgent, Plane, Scheduler};
 use headway_core::{Space, Status};
 use numpy::PyArray1;
 use pyo3::prelude::*;
 
 use crate::arrays::{self, Positions};
-use crate::error::{from_core, plain, poisoned};
+use crate::error::{from_core, plain};
 use crate::options::{Name, footprints, rule_named, worlds_of};
 use crate::places::{Kind, OTHER_KIND, Place, Start};
+use crate::shared::Shared;
 use crate::story::PyStoryEntry;
-
-/// Batches from here on are worked on without the interpreter lock.
-const LONG: usize = 1024;
 
 /// More than a scheduler takes for each, also while it is made.
 const BYTES_AN_AGENT: usize = 512;
@@ -94,11 +90,14 @@ macro_rules! any {
 ///
 /// Notes
 /// -----
-/// Safe to use from several threads: calls take turns, and batches of 1024 agents or more are
-/// worked on without the interpreter lock.
-#[pyclass(frozen, name = "Scheduler", module = "headway")]
+/// Safe to use from several threads, also on free-threaded Python: calls take turns, each is
+/// carried out or refused as a whole, and batches of 1024 agents or more are worked on without
+/// the interpreter lock. Arrays are copied at the beginning of a call: of one that another thread
+/// writes to meanwhile it may see some old values and some new. Nobody may change the shape, dtype
+/// or size of an array in place meanwhile; numpy does not allow that either.
+#[pyclass(frozen, subclass, name = "Scheduler", module = "headway")]
 pub struct PyScheduler {
-    inner: Mutex<Inner>,
+    inner: Shared<Inner>,
     kind: Kind,
     metric: &'static str,
     rule: &'static str,
@@ -159,7 +158,7 @@ impl PyScheduler {
                 py.detach(|| Scheduler::new(graph, rule, &agents, story_capacity)).map(Inner::Graph)
             }
         };
-        let inner = Mutex::new(inner.map_err(|error| from_core(py, &error))?);
+        let inner = Shared::new(inner.map_err(|error| from_core(py, &error))?);
         Ok(Self { inner, kind, metric, rule: rule_name, common })
     }
 
@@ -171,7 +170,8 @@ impl PyScheduler {
     ///     New array. Ordered by clock, then by the number of agents they hold up (most first; the
     ///     busiest member speaks for a cluster), then by id. Members of a cluster stand together.
     fn ready<'py>(&self, py: Python<'py>) -> PyResult<Ids<'py>> {
-        Ok(arrays::from_ids(py, &any!(&*self.lock(py)?, scheduler => scheduler.ready())))
+        let ready = self.inner.with(py, |inner| any!(inner, scheduler => scheduler.ready()))?;
+        Ok(arrays::from_ids(py, &ready))
     }
 
     /// Mark agents as executing their next step.
@@ -190,7 +190,7 @@ impl PyScheduler {
     fn start(&self, ids: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = ids.py();
         let ids = self.ids(ids)?;
-        self.change(py, ids.len(), |inner| any!(inner, scheduler => scheduler.start(&ids)))
+        self.call(py, ids.len(), |inner| any!(inner, scheduler => scheduler.start(&ids)))
     }
 
     /// End the step of running agents, and return those that may start because of it.
@@ -225,8 +225,8 @@ impl PyScheduler {
         let count = ids.len();
         let whose = |row: usize| {
             let id = ids.get(row).copied().unwrap_or(AgentId(u32::MAX));
-            let clock = |inner: &Inner| any!(inner, scheduler => scheduler.clock(id)).ok();
-            (id, self.lock(py).ok().and_then(|inner| clock(&inner)))
+            let clock = |inner: &mut Inner| any!(inner, scheduler => scheduler.clock(id)).ok();
+            (id, self.inner.with(py, clock).ok().flatten())
         };
         let mut newly_ready = Vec::new();
         let positions = self.kind.positions(positions, whose)?;
@@ -234,7 +234,7 @@ impl PyScheduler {
             let message = format!("finish() got {count} ids and {} positions", positions.len());
             return Err(plain(py, "ArrayShapeError", message));
         }
-        self.change(py, count, |inner| match (inner, &positions) {
+        self.call(py, count, |inner| match (inner, &positions) {
             (Inner::Grid(scheduler), Positions::Grid(tiles)) => {
                 scheduler.finish(&ids, tiles, &mut newly_ready)
             }
@@ -310,7 +310,7 @@ impl PyScheduler {
         };
         let place = self.place(position)?;
         let mut newly_ready = Vec::new();
-        let (id, step) = self.change(py, LONG, |inner| match (inner, place) {
+        let joined = self.inner.detached(py, |inner| match (inner, place) {
             (Inner::Grid(scheduler), Place::Tile(position)) => {
                 scheduler.add(&NewAgent { position, footprint, world }, at, &mut newly_ready)
             }
@@ -322,6 +322,7 @@ impl PyScheduler {
             }
             _ => unreachable!("{OTHER_KIND}"),
         })?;
+        let (id, step) = joined.map_err(|error| from_core(py, &error))?;
         Ok((id.0, step))
     }
 
@@ -367,10 +368,10 @@ impl PyScheduler {
         reach: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<u32> {
         let py = position.py();
-        let parent = arrays::agent(parent, self.__len__(py)? as u32)?;
+        let parent = arrays::agent(parent, || self.joined(py))?;
         let footprint = self.newcomer(py, "spawn", sight, speed, reach)?;
         let place = self.place(position)?;
-        let child = self.change(py, 1, |inner| match (inner, place) {
+        let child = self.call(py, 1, |inner| match (inner, place) {
             (Inner::Grid(scheduler), Place::Tile(position)) => {
                 scheduler.spawn(parent, position, footprint)
             }
@@ -410,7 +411,7 @@ impl PyScheduler {
         let py = ids.py();
         let ids = self.ids(ids)?;
         let mut newly_ready = Vec::new();
-        self.change(
+        self.call(
             py,
             ids.len(),
             |inner| any!(inner, scheduler => scheduler.remove(&ids, &mut newly_ready)),
@@ -490,11 +491,12 @@ impl PyScheduler {
     fn clusters<'py>(&self, ids: &Bound<'py, PyAny>) -> PyResult<Ids<'py>> {
         let py = ids.py();
         let ids = self.ids(ids)?;
-        let inner = self.lock(py)?;
-        let labels: Result<Vec<_>, _> =
-            any!(&*inner, scheduler => ids.iter().map(|&id| scheduler.cluster(id)).collect());
-        drop(inner);
-        Ok(arrays::from_ids(py, &labels.map_err(|error| from_core(py, &error))?))
+        let labels: Vec<_> = self.call(
+            py,
+            ids.len(),
+            |inner| any!(inner, scheduler => ids.iter().map(|&id| scheduler.cluster(id)).collect()),
+        )?;
+        Ok(arrays::from_ids(py, &labels))
     }
 
     /// Re-derive every stored fact and check every invariant. Slow; for tests.
@@ -504,7 +506,9 @@ impl PyScheduler {
     /// InvariantError
     ///     A bug of Headway.
     fn validate(&self, py: Python<'_>) -> PyResult<()> {
-        self.change(py, LONG, |inner| any!(inner, scheduler => scheduler.validate()))
+        let found =
+            self.inner.detached(py, |inner| any!(inner, scheduler => scheduler.validate()))?;
+        found.map_err(|error| from_core(py, &error))
     }
 
     /// The next step of each agent (while running: the one it executes); int64 (n,), new array.
@@ -512,12 +516,11 @@ impl PyScheduler {
     /// Of agents that left, the step they would have executed next.
     #[getter]
     fn clocks<'py>(&self, py: Python<'py>) -> PyResult<Ids<'py>> {
-        let inner = self.lock(py)?;
-        let clocks: Result<Vec<u32>, _> = any!(&*inner, scheduler => {
-            (0..scheduler.agents_joined()).map(|i| scheduler.clock(AgentId(i as u32))).collect()
-        });
-        drop(inner);
-        let clocks = clocks.map_err(|error| from_core(py, &error))?;
+        let clocks: Vec<u32> = self.call(py, 1, |inner| {
+            any!(inner, scheduler => {
+                (0..scheduler.agents_joined()).map(|i| scheduler.clock(AgentId(i as u32))).collect()
+            })
+        })?;
         Ok(arrays::from_steps(py, clocks.into_iter()))
     }
 
@@ -526,25 +529,18 @@ impl PyScheduler {
     /// On a graph int64 (n,), the nodes.
     #[getter]
     fn positions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let refused = |error| from_core(py, &error);
-        Ok(match &*self.lock(py)? {
-            Inner::Grid(scheduler) => {
-                arrays::from_tiles(py, all_positions(scheduler).map_err(refused)?)?
-            }
-            Inner::Plane(scheduler) => {
-                arrays::from_coordinates(py, all_positions(scheduler).map_err(refused)?)?
-            }
-            Inner::Graph(scheduler) => {
-                let nodes = all_positions(scheduler).map_err(refused)?;
-                arrays::from_steps(py, nodes.into_iter()).into_any()
-            }
-        })
+        let positions = self.call(py, 1, |inner| match inner {
+            Inner::Grid(scheduler) => all_positions(scheduler).map(Positions::Grid),
+            Inner::Plane(scheduler) => all_positions(scheduler).map(Positions::Plane),
+            Inner::Graph(scheduler) => all_positions(scheduler).map(Positions::Graph),
+        })?;
+        arrays::from_positions(py, positions)
     }
 
     /// The smallest clock of the agents present: no step before it can change any more.
     #[getter]
     fn frontier(&self, py: Python<'_>) -> PyResult<u32> {
-        Ok(any!(&*self.lock(py)?, scheduler => scheduler.frontier()))
+        self.inner.with(py, |inner| any!(inner, scheduler => scheduler.frontier()))
     }
 
     /// The metric, as given; "hops" on a graph.
@@ -560,61 +556,54 @@ impl PyScheduler {
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(any!(&*self.lock(py)?, scheduler => scheduler.agents_joined()))
+        Ok(self.joined(py)? as usize)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let (agents, frontier) = self.inner.with(
+            py,
+            |inner| any!(inner, scheduler => (scheduler.agents_joined(), scheduler.frontier())),
+        )?;
+        let Self { rule, metric, .. } = self;
         Ok(format!(
-            "<Scheduler of {} agents, rule {}, metric {}, frontier {}>",
-            self.__len__(py)?,
-            self.rule,
-            self.metric,
-            self.frontier(py)?
+            "<Scheduler of {agents} agents, rule {rule}, metric {metric}, frontier {frontier}>"
         ))
     }
 }
 
 impl PyScheduler {
-    /// Waits for the state without holding up other threads.
-    fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Inner>> {
-        use pyo3::sync::MutexExt;
-        self.inner.lock_py_attached(py).map_err(|_| poisoned(py))
+    fn joined(&self, py: Python<'_>) -> PyResult<u32> {
+        self.inner.with(py, |inner| any!(inner, scheduler => scheduler.agents_joined() as u32))
     }
 
-    /// The one door for changes: long ones run without the interpreter lock.
-    fn change<T: Send>(
+    /// Asks or tells the core about a batch.
+    fn call<T: Send>(
         &self,
         py: Python<'_>,
         size: usize,
-        call: impl FnOnce(&mut Inner) -> Result<T, Error> + Send,
+        work: impl FnOnce(&mut Inner) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
-        let result = if size < LONG {
-            Some(call(&mut *self.lock(py)?))
-        } else {
-            py.detach(|| self.inner.lock().ok().map(|mut inner| call(&mut inner)))
-        };
-        result.ok_or_else(|| poisoned(py))?.map_err(|error| from_core(py, &error))
+        self.inner.with_batch(py, size, work)?.map_err(|error| from_core(py, &error))
     }
 
     /// Where somebody about to join is to stand.
     fn place(&self, given: &Bound<'_, PyAny>) -> PyResult<Place> {
-        let next = self.__len__(given.py())?;
-        self.kind.place(given, Some(AgentId(next as u32)))
+        let next = || self.joined(given.py()).ok().map(AgentId);
+        self.kind.place(given, next)
     }
 
     fn ids(&self, given: &Bound<'_, PyAny>) -> PyResult<Vec<AgentId>> {
-        arrays::ids(given, self.__len__(given.py())? as u32)
+        arrays::ids(given, || self.joined(given.py()))
     }
 
-    fn ask<T>(
+    fn ask<T: Send>(
         &self,
         agent: &Bound<'_, PyAny>,
-        call: impl FnOnce(&Inner, AgentId) -> Result<T, Error>,
+        call: impl FnOnce(&Inner, AgentId) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
         let py = agent.py();
-        let id = arrays::agent(agent, self.__len__(py)? as u32)?;
-        let result = call(&*self.lock(py)?, id);
-        result.map_err(|error| from_core(py, &error))
+        let id = arrays::agent(agent, || self.joined(py))?;
+        self.call(py, 1, |inner| call(inner, id))
     }
 
     fn newcomer(

@@ -3,7 +3,7 @@
 use headway_core::{Happening, StoryEntry};
 use pyo3::prelude::*;
 
-/// One thing that happened to an agent; `str()` tells it as a sentence.
+/// One thing that happened to an agent; `str()` tells it as a sentence. It never changes.
 #[pyclass(frozen, name = "StoryEntry", module = "headway")]
 pub struct PyStoryEntry(pub StoryEntry);
 

@@ -1,15 +1,13 @@
 //! `headway.engines.virtual`'s server: the virtual-time model over numpy batches.
 
-use std::sync::{Mutex, MutexGuard};
-
 use headway_vtime::{Error, Model, RequestId, Server};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
-use pyo3::sync::MutexExt;
 use pyo3::types::PyDict;
 
 use crate::arrays;
-use crate::error::{plain, poisoned, shown};
+use crate::error::{plain, shown};
+use crate::shared::Shared;
 
 /// A modelled LLM server with continuous batching. All its times are modelled seconds.
 ///
@@ -33,11 +31,21 @@ use crate::error::{plain, poisoned, shown};
 /// ------
 /// EngineError
 ///     A number outside its range; the message names the range.
+///
+/// Notes
+/// -----
+/// Safe to use from several threads, as in `Scheduler`: each call is carried out or refused as a
+/// whole, one after the other.
 #[pyclass(frozen, name = "VirtualServer", module = "headway")]
-pub struct PyVirtualServer(Mutex<Server>);
+pub struct PyVirtualServer(Shared<Server>);
 
 fn refuse(py: Python<'_>, error: Error) -> PyErr {
     plain(py, "EngineError", error.to_string())
+}
+
+/// The ids of requests as a new array.
+fn numbers(py: Python<'_>, ids: Vec<RequestId>) -> Bound<'_, PyArray1<i64>> {
+    ids.into_iter().map(|id| id.0 as i64).collect::<Vec<_>>().into_pyarray(py)
 }
 
 /// Counts of tokens; what does not fit 32 bits is refused here, 0 by the model.
@@ -72,7 +80,7 @@ impl PyVirtualServer {
         let token_budget = count(token_budget, "token_budget")?;
         Model::new(t0, p, d, max_sequences, token_budget)
             .and_then(|model| Server::new(model, replicas))
-            .map(|server| Self(Mutex::new(server)))
+            .map(|server| Self(Shared::new(server)))
             .map_err(|error| refuse(py, error))
     }
 
@@ -117,17 +125,17 @@ impl PyVirtualServer {
             );
             return Err(plain(py, "ArrayShapeError", message));
         }
-        let mut server = self.lock(py)?;
-        for (&prompt, &output) in prompts.iter().zip(&outputs) {
-            // Refused as a whole, before anything is submitted.
-            server.model().lone_latency(prompt, output).map_err(|error| refuse(py, error))?;
-        }
-        let mut ids = Vec::with_capacity(priorities.len());
-        for ((&priority, &prompt), &output) in priorities.iter().zip(&prompts).zip(&outputs) {
-            let id = server.submit(priority, prompt, output).map_err(|error| refuse(py, error))?;
-            ids.push(id.0 as i64);
-        }
-        Ok(ids.into_pyarray(py))
+        let ids = self.0.with(py, |server| {
+            for (&prompt, &output) in prompts.iter().zip(&outputs) {
+                // Refused as a whole, before anything is submitted.
+                server.model().lone_latency(prompt, output)?;
+            }
+            let requests = priorities.iter().zip(&prompts).zip(&outputs);
+            requests
+                .map(|((&priority, &prompt), &output)| server.submit(priority, prompt, output))
+                .collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(numbers(py, ids.map_err(|error| refuse(py, error))?))
     }
 
     /// Jump to the next time at which a request finishes.
@@ -139,8 +147,8 @@ impl PyVirtualServer {
     ///     admission. Empty, and no time passes, if nothing is in flight.
     fn advance<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let mut finished = Vec::new();
-        self.lock(py)?.advance(&mut finished);
-        Ok(finished.into_iter().map(|id| id.0 as i64).collect::<Vec<_>>().into_pyarray(py))
+        self.0.with(py, |server| server.advance(&mut finished))?;
+        Ok(numbers(py, finished))
     }
 
     /// Take a request back; return whether it was still in flight.
@@ -156,7 +164,7 @@ impl PyVirtualServer {
             let message = format!("no request {}: they are numbered from 0", shown(request));
             plain(py, "EngineError", message)
         })?;
-        self.lock(py)?.cancel(id).map_err(|error| refuse(py, error))
+        self.0.with(py, |server| server.cancel(id))?.map_err(|error| refuse(py, error))
     }
 
     /// Return how long calls would take alone on an idle replica, in modelled seconds.
@@ -187,7 +195,7 @@ impl PyVirtualServer {
                 format!("lone_latency() got {prompts} prompt_tokens and {outputs} output_tokens");
             return Err(plain(py, "ArrayShapeError", message));
         }
-        let model = *self.lock(py)?.model();
+        let model = self.0.with(py, |server| *server.model())?;
         let latencies: Result<Vec<f64>, Error> = prompts
             .iter()
             .zip(&outputs)
@@ -202,7 +210,7 @@ impl PyVirtualServer {
     /// `in_flight_seconds` (summed over requests), and summed over replicas `busy_seconds`,
     /// `iterations`, `prompt_tokens`, `output_tokens`, `cancelled_tokens`.
     fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let statistics = self.lock(py)?.statistics();
+        let statistics = self.0.with(py, |server| server.statistics())?;
         let sum = |field: fn(&headway_vtime::ReplicaStatistics) -> u64| {
             statistics.replicas.iter().map(field).sum::<u64>()
         };
@@ -227,24 +235,18 @@ impl PyVirtualServer {
     /// Modelled seconds since the start.
     #[getter]
     fn now(&self, py: Python<'_>) -> PyResult<f64> {
-        Ok(self.lock(py)?.now())
+        self.0.with(py, |server| server.now())
     }
 
     /// How many requests wait or run.
     #[getter]
     fn in_flight(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(self.lock(py)?.in_flight())
+        self.0.with(py, |server| server.in_flight())
     }
 
     /// How many copies of the model there are, as given.
     #[getter]
     fn replicas(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(self.lock(py)?.loads().len())
-    }
-}
-
-impl PyVirtualServer {
-    fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Server>> {
-        self.0.lock_py_attached(py).map_err(|_| poisoned(py))
+        self.0.with(py, |server| server.loads().len())
     }
 }

@@ -68,7 +68,10 @@ class FileStore:
         self._path = Path(path)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self._path, timeout=10.0, isolation_level=None)
+            # A run has its engine to itself, but maybe in another thread than that which made it.
+            self._db = sqlite3.connect(
+                self._path, timeout=10.0, isolation_level=None, check_same_thread=False
+            )
         except (OSError, sqlite3.Error) as error:
             raise EngineError(f"the cache {self._path} cannot be opened: {error}") from error
         try:

@@ -1,136 +1,71 @@
 //! After every event of random runs, the indexed scheduler has exactly the ready agents that the
 //! rules written out over all pairs allow, and somebody can always go.
 
-mod common;
-
-use common::{METRICS, Random, Twin, TwinAgent};
 use headway_core::{
-    AgentId, Error, Footprint, Graph, Grid, Metric, NewAgent, Plane, Rule, Scheduler, Space, Step,
+    AgentId, Error, Footprint, Graph, Grid, NewAgent, Plane, Rule, Scheduler, Step,
 };
+use headway_proof::ground::{Axes, Ground, Home, METRICS, Place};
+use headway_proof::random::Random;
+use headway_proof::twin::{Rules, Twin, TwinAgent};
 
-/// What differs between the kinds of positions.
-trait World: Space + Sized {
-    /// See `Twin::lean`.
-    const LEAN: f64;
-    /// With the hops between all nodes, where it has nodes.
-    fn make(
-        random: &mut Random,
-        metric: Metric,
-        wrap: Option<[f64; 2]>,
-    ) -> (Self, Option<Vec<Vec<f64>>>);
-    fn position(at: [f64; 2]) -> Self::Position;
-    /// Distances are drawn as whole numbers on a grid.
-    fn length(random: &mut Random, most: i64) -> f64;
-}
-
-impl World for Grid {
-    const LEAN: f64 = 0.0;
-    fn make(
-        _: &mut Random,
-        metric: Metric,
-        wrap: Option<[f64; 2]>,
-    ) -> (Self, Option<Vec<Vec<f64>>>) {
-        (Self::new(metric, wrap.map(|w| w.map(|s| s as i32))).unwrap(), None)
-    }
-    fn position(at: [f64; 2]) -> [i32; 2] {
-        at.map(|x| x as i32)
-    }
-    fn length(random: &mut Random, most: i64) -> f64 {
-        random.between(0, most) as f64
-    }
-}
-
-impl World for Plane {
-    const LEAN: f64 = 1e-7;
-    fn make(
-        _: &mut Random,
-        metric: Metric,
-        wrap: Option<[f64; 2]>,
-    ) -> (Self, Option<Vec<Vec<f64>>>) {
-        (Self::new(metric, wrap).unwrap(), None)
-    }
-    fn position(at: [f64; 2]) -> [f64; 2] {
-        at
-    }
-    fn length(random: &mut Random, most: i64) -> f64 {
-        random.unit() * most as f64
-    }
-}
-
-impl World for Graph {
-    const LEAN: f64 = 0.0;
-    fn make(random: &mut Random, _: Metric, _: Option<[f64; 2]>) -> (Self, Option<Vec<Vec<f64>>>) {
-        let (graph, hops) = common::random_graph(random);
-        (graph, Some(hops))
-    }
-    fn position(at: [f64; 2]) -> u32 {
-        at[0] as u32
-    }
-    fn length(random: &mut Random, most: i64) -> f64 {
-        random.between(0, most) as f64
-    }
-}
-
-struct Run<S: World> {
+struct Run<S: Home> {
     random: Random,
     scheduler: Scheduler<S>,
-    twin: Twin,
+    twin: Twin<'static>,
+    rule: Rule,
+    axes: Axes,
     running: Vec<Vec<usize>>,
-    size: f64,
     lead_max: Step,
     spawned: u64,
 }
 
-fn footprint<S: World>(random: &mut Random) -> Footprint {
+fn footprint<S: Home>(random: &mut Random) -> Footprint {
     let speed = S::length(random, 2);
     Footprint { sight: S::length(random, 5), reach: speed + S::length(random, 2), speed }
 }
 
-impl<S: World> Run<S> {
+impl<S: Home> Run<S> {
     fn new(seed: u64, rule: Rule) -> Self {
         let mut random = Random(seed);
         let metric = METRICS[random.below(3) as usize];
         // Small crowded worlds, large empty ones, far corners, negative coordinates.
         let size = [6.0, 20.0, 60.0][random.below(3) as usize];
-        let wrap = random.chance(3).then_some([size, size + 3.0]);
+        let axes = Axes { metric, size: [size, size + 3.0], wrapped: random.chance(3) };
         let uniform = random.chance(2).then(|| footprint::<S>(&mut random));
         let worlds = 1 + random.below(2) as u32;
-        let (space, hops) = S::make(&mut random, metric, wrap);
+        let ground = S::draw(&mut random, axes);
         let mut agents = Vec::new();
         for _ in 0..=random.below(13) {
-            agents.push(TwinAgent {
-                position: Self::place(&mut random, size, wrap, hops.as_ref()),
-                footprint: uniform.unwrap_or_else(|| footprint::<S>(&mut random)),
-                world: random.below(u64::from(worlds)) as u32,
-                clock: 0,
-                running: false,
-                present: true,
-            });
+            let position = Self::place(&mut random, &axes, &ground);
+            let footprint = uniform.unwrap_or_else(|| footprint::<S>(&mut random));
+            let world = random.below(u64::from(worlds)) as u32;
+            agents.push(TwinAgent { world, ..TwinAgent::new(position, footprint, 0) });
         }
+        // The compatibility rule uses the largest of the first agents' footprints for all.
         let widest = agents.iter().map(|a| a.footprint).reduce(|a, b| a.union(&b)).unwrap();
+        let rules = match rule {
+            Rule::Conservative => Rules::conservative(S::LEAN),
+            Rule::Compatibility => Rules::compatibility(widest, S::LEAN),
+        };
         let new: Vec<_> = agents.iter().map(Self::newcomer).collect();
-        let scheduler = Scheduler::new(space, rule, &new, 100).unwrap();
-        let twin = Twin { lean: S::LEAN, rule, metric, wrap, hops, agents, widest };
-        Self { random, scheduler, twin, running: Vec::new(), size, lead_max: 0, spawned: 0 }
+        let scheduler = Scheduler::new(S::of(&ground), rule, &new, 100).unwrap();
+        let twin = Twin { rules, ground, agents };
+        Self { random, scheduler, twin, rule, axes, running: Vec::new(), lead_max: 0, spawned: 0 }
     }
 
-    fn place(
-        random: &mut Random,
-        size: f64,
-        wrap: Option<[f64; 2]>,
-        hops: Option<&Vec<Vec<f64>>>,
-    ) -> [f64; 2] {
-        if let Some(hops) = hops {
-            return [random.below(hops.len() as u64) as f64, 0.0];
+    fn place(random: &mut Random, axes: &Axes, ground: &Ground) -> Place {
+        if let Ground::Graph(_) = ground {
+            return ground.anywhere(random);
         }
+        let [size, _] = axes.size;
         [0, 1].map(|axis| {
-            let x = S::length(random, wrap.map_or(size, |w| w[axis] - 1.0) as i64);
-            if wrap.is_some() { x } else { x - (size / 2.0).floor() }
+            let x = S::length(random, axes.wrap().map_or(size, |w| w[axis] - 1.0) as i64);
+            if axes.wrapped { x } else { x - (size / 2.0).floor() }
         })
     }
 
-    fn any_place(&mut self) -> [f64; 2] {
-        Self::place(&mut self.random, self.size, self.twin.wrap, self.twin.hops.as_ref())
+    fn any_place(&mut self) -> Place {
+        Self::place(&mut self.random, &self.axes, &self.twin.ground)
     }
 
     fn newcomer(agent: &TwinAgent) -> NewAgent<S::Position> {
@@ -142,13 +77,13 @@ impl<S: World> Run<S> {
     }
 
     /// A random place at most `speed` away.
-    fn step_from(&mut self, a: usize) -> [f64; 2] {
+    fn step_from(&mut self, a: usize) -> Place {
         let TwinAgent { position, footprint, .. } = self.twin.agents[a];
         let speed = footprint.speed;
         for _ in 0..20 {
-            if self.twin.hops.is_some() {
+            if let Ground::Graph(_) = self.twin.ground {
                 let to = self.any_place();
-                if self.twin.distance(position, to) <= speed {
+                if self.twin.ground.distance(position, to) <= speed {
                     return to;
                 }
                 continue;
@@ -156,9 +91,9 @@ impl<S: World> Run<S> {
             let to = [0, 1].map(|axis| {
                 let x = position[axis] + S::length(&mut self.random, 2 * speed.ceil() as i64)
                     - speed.ceil();
-                self.twin.wrap.map_or(x, |w| x.rem_euclid(w[axis]))
+                self.axes.wrap().map_or(x, |w| x.rem_euclid(w[axis]))
             });
-            if self.twin.distance(position, to) <= speed {
+            if self.twin.ground.distance(position, to) <= speed {
                 return to;
             }
         }
@@ -273,25 +208,19 @@ impl<S: World> Run<S> {
         let answer = self.scheduler.spawn(id, S::position(place), child);
         self.check_newly(before, Vec::new());
         let rounding = 100.0 * S::LEAN;
-        let away = self.twin.distance(position, place);
+        let away = self.twin.ground.distance(position, place);
         let excess = self.twin.child_too_near(parent, &child, away);
         match answer {
             Ok(id) => {
-                assert_eq!(self.twin.rule, Rule::Conservative);
+                assert_eq!(self.rule, Rule::Conservative);
                 assert!(excess <= rounding, "{id} stands {excess} too near");
                 assert_eq!(id.0 as usize, self.twin.agents.len());
-                self.twin.agents.push(TwinAgent {
-                    position: place,
-                    footprint: child,
-                    world,
-                    clock: clock + 1,
-                    running: false,
-                    present: true,
-                });
+                let child = TwinAgent::new(place, child, clock + 1);
+                self.twin.agents.push(TwinAgent { world, ..child });
                 self.spawned += 1;
             }
             Err(Error::SpawnInPlace { .. }) => {
-                assert_eq!(self.twin.rule, Rule::Compatibility);
+                assert_eq!(self.rule, Rule::Compatibility);
             }
             Err(Error::SpawnTooFast { .. }) => {
                 assert!(child.speed > own.speed && (excess > 0.0 || S::LEAN > 0.0));
@@ -339,7 +268,7 @@ impl<S: World> Run<S> {
     }
 }
 
-fn many<S: World>(rule: Rule, first_seed: u64) {
+fn many<S: Home>(rule: Rule, first_seed: u64) {
     let seeds: u64 =
         std::env::var("HEADWAY_SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(150);
     let only = std::env::var("HEADWAY_SEED").ok().and_then(|s| s.parse::<u64>().ok());
@@ -353,7 +282,7 @@ fn many<S: World>(rule: Rule, first_seed: u64) {
             }
             Err(panic) => {
                 eprintln!(
-                    "replay with: HEADWAY_SEED={seed} cargo test -p headway-core --test twin"
+                    "replay with: HEADWAY_SEED={seed} cargo test -p headway-proof --test twin"
                 );
                 std::panic::resume_unwind(panic);
             }

@@ -1,0 +1,88 @@
+"""Where two runs part."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headway.testing.running import Run
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first thing that two runs differ in.
+
+    Attributes
+    ----------
+    step : int
+        The step in which it happened.
+    agent : str or None
+        Whose it is; None of places.
+    what : str
+        In words.
+    expected, found : str
+        What lock-step gave, and what the other run did.
+    """
+
+    step: int
+    agent: str | None
+    what: str
+    expected: str
+    found: str
+
+
+def first_difference(expected: Run, found: Run, steps: int) -> Difference | None:
+    """Return where a run first differs from the one in lock-step, or None."""
+    if found.error is not None:
+        return Difference(steps - 1, None, "how it ended", "well", found.error)
+    for one, other in zip_longest(expected.events, found.events):
+        if one != other:
+            return _event(one, other)
+    if expected.final != found.final:
+        return _final(expected.final, found.final, steps)
+    return None
+
+
+def _event(one: str | None, other: str | None) -> Difference:
+    events = [json.loads(line) for line in (one, other) if line is not None]
+    # The lines are in the order of steps: the earlier of the two is missing in the other run.
+    first = min(events, key=lambda event: event["step"])
+    alike = len(events) == 2 and all(events[0][k] == events[1][k] for k in ("step", "agent"))
+    same = alike and events[0]["what"] == events[1]["what"]
+    told = [_told(line, first, alike=alike) for line in (one, other)]
+    what = f"the {first['what']!r} of its action" if same else "what it did"
+    return Difference(first["step"], first["agent"], what, told[0], told[1])
+
+
+def _told(line: str | None, first: dict[str, Any], *, alike: bool) -> str:
+    if line is None:
+        return "nothing"
+    event = json.loads(line)
+    if alike or (event["step"], event["agent"]) == (first["step"], first["agent"]):
+        return f"{event['what']} {short(event['data'])}"
+    return f"nothing (next is {event['what']} of {event['agent']!r} in step {event['step']})"
+
+
+def _final(one: dict[str, Any], other: dict[str, Any], steps: int) -> Difference:
+    for kind in ("agents", "places"):
+        for name in [*one[kind], *other[kind]]:
+            mine, theirs = one[kind].get(name), other[kind].get(name)
+            if mine == theirs:
+                continue
+            who = name if kind == "agents" else None
+            what = "its final state" if who else f"the final state of the place {name!r}"
+            if isinstance(mine, dict) and isinstance(theirs, dict) and who:
+                key = next(k for k in [*mine, *theirs] if mine.get(k) != theirs.get(k))
+                mine, theirs = mine.get(key), theirs.get(key)
+                what = f"{key!r} at the end"
+            return Difference(steps - 1, who, what, short(mine), short(theirs))
+    raise AssertionError("Invariant: final states that differ differ somewhere")
+
+
+def short(value: object, most: int = 160) -> str:
+    """Return a value as text for a message, shortened."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
+    return text if len(text) <= most else text[: most - 1] + "…"
