@@ -15,6 +15,7 @@ MODULES = {
     "importers": "fuzz_importers",
     "map_readers": "fuzz_maps",
     "structured_answers": "fuzz_structured",
+    "run_inputs": "fuzz_run_inputs",
     "scheduler_door": "fuzz_scheduler",
 }
 

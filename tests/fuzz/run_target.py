@@ -1,24 +1,30 @@
-"""Run one target in this process: coverage-guided, on inputs drawn at random, or on one file.
+"""Run one target in this process: on one file, at random, or coverage-guided.
 
-run_target.py NAME FILE                      replay an input
-run_target.py NAME --random SEED COUNT       its seeds, and so many mutations of them
-run_target.py NAME --fuzz FOLDER [OPTION...] atheris, with libFuzzer's options
+run_target.py NAME FILE                               replay an input
+run_target.py NAME --inputs COUNT [--seed N]          its seeds, and so many mutations of them
+run_target.py NAME --seconds S --broken FILE [...]    its seeds, and mutations for so long
+run_target.py NAME --guided FOLDER [OPTION...]        atheris, with libFuzzer's options
 """
 
 from __future__ import annotations
 
+import argparse
+import faulthandler
 import json
 import random
 import resource
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from fuzz_draw import mutated
-from fuzz_targets import target
+from fuzz_targets import MODULES, target
 
 #: Whoever asks for more is refused by the system: small files must not fill the memory.
 MEMORY = 4 << 30
+#: For one input, on a busy machine.
+SECONDS_MAX = 60
 
 
 def limit_memory() -> None:
@@ -26,28 +32,37 @@ def limit_memory() -> None:
 
 
 def replay(name: str, file: str) -> None:
+    faulthandler.enable()
     taken = target(name).run(Path(file).read_bytes())
     print(f"{name}: {file} is {'taken' if taken else 'refused'}, as it should be")
 
 
-def at_random(name: str, seed: int, count: int) -> None:
+def at_random(name: str, given: argparse.Namespace) -> None:
     """Print how many inputs were run and how many taken; a broken one is left in a file."""
     module = target(name)
     seeds = module.seeds()
-    chance = random.Random(seed)
-    drawn = (mutated(chance.choice(seeds), chance, seeds) for _ in range(count))
-    now = Path(tempfile.gettempdir(), f"headway-fuzz-{name}-{seed}.input")
+    chance = random.Random(given.seed)
+    default = Path(tempfile.gettempdir(), f"headway-fuzz-{name}.input")
+    file = given.broken or default
+    end = None if given.seconds is None else time.monotonic() + given.seconds
     taken = executions = 0
-    for data in [*seeds, *drawn]:
-        # A crash of the process leaves it behind.
-        now.write_bytes(data)
+    faulthandler.enable()
+    while executions < len(seeds) + given.inputs or (end and time.monotonic() < end):
+        if executions < len(seeds):
+            data = seeds[executions]
+        else:
+            data = mutated(chance.choice(seeds), chance, seeds)
+        # A crash of the process leaves it behind, and one that does not end does.
+        file.write_bytes(data)
+        faulthandler.dump_traceback_later(SECONDS_MAX, exit=True)
         try:
             taken += module.run(data)
         except BaseException:
-            print(f"replay with: {sys.executable} {__file__} {name} {now}", file=sys.stderr)
+            print(f"replay with: {sys.executable} {__file__} {name} {file}", file=sys.stderr)
             raise
         executions += 1
-    now.unlink()
+    faulthandler.cancel_dump_traceback_later()
+    file.unlink()
     module.close()
     print(json.dumps({"executions": executions, "taken": taken}))
 
@@ -70,15 +85,28 @@ def guided(name: str, folder: str, options: list[str]) -> None:
     atheris.Fuzz()
 
 
-def main(name: str, how: str, *more: str) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", choices=MODULES)
+    parser.add_argument("file", nargs="?")
+    parser.add_argument("--inputs", type=int, default=0)
+    parser.add_argument("--seconds", type=float)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--broken", type=Path)
+    parser.add_argument("--guided", metavar="FOLDER")
+    given, options = parser.parse_known_args()
+    if options and not given.guided:
+        parser.error(f"unknown: {' '.join(options)}")
     limit_memory()
-    if how == "--fuzz":
-        guided(name, more[0], list(more[1:]))
-    elif how == "--random":
-        at_random(name, int(more[0]), int(more[1]))
+    if given.guided:
+        guided(given.name, given.guided, options)
+    elif given.file:
+        replay(given.name, given.file)
     else:
-        replay(name, how)
+        at_random(given.name, given)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

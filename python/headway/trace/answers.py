@@ -159,11 +159,12 @@ def read_answers(path: str | os.PathLike[str]) -> list[RecordedAnswer]:
     """
     _arrow()
     file = Path(path) / FILE
-    if not file.is_file():
-        raise TraceError(
-            f"{file} is missing: no answers were recorded there; record a run, or give another path"
-        )
     with _blaming(file):
+        if not file.is_file():
+            raise TraceError(
+                f"{file} is missing: no answers were recorded there; record a run, or give another "
+                "path"
+            )
         texts = [name for name, kind in _COLUMNS.items() if kind == "string"]
         with open_table(file, texts) as source:
             _check_version(file, source.schema_arrow.metadata)
