@@ -58,8 +58,20 @@ test: build ## run the tests, Rust and Python (a few minutes)
 .PHONY: test-slow
 test-slow: build ## run the tests that take long
 	HEADWAY_SEEDS=3000 cargo test --quiet --release -p headway-proof --test twin --test as_if_lockstep
-	cargo run --quiet --release -p headway-proof -- random --runs 100000
+	cargo run --quiet --release -p headway-proof -- random --runs 20000
 	$(BIN)/python -m pytest -q -m slow
+
+PROOF := cargo run --quiet --release -p headway-proof --
+PROOF_RUNS ?= 100000
+PROOF_LIVE_SEEDS ?= 1000
+
+.PHONY: proof
+proof: build ## try to break the promise: random runs, every order, live worlds (long)
+	@mkdir -p build
+	$(PROOF) random --runs $(PROOF_RUNS) --json build/proof-random.json
+	$(PROOF) orders --full --json build/proof-orders.json
+	$(BIN)/headway prove random --seeds $(PROOF_LIVE_SEEDS)
+	$(BIN)/headway prove random --seeds $(PROOF_LIVE_SEEDS) --interrupt
 
 FREE := build/free-threaded
 FREE_PIP = $(FREE)/bin/python -m pip install --quiet --disable-pip-version-check \

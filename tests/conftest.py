@@ -1,7 +1,8 @@
 """Hypothesis profiles, and how to run the seeded tests again.
 
 `pytest --hypothesis-profile=thorough` looks at many more examples. Tests that run over seeds name
-the seed in the failure; `HEADWAY_SEED=17` runs that one alone, `HEADWAY_SEEDS=5000` runs more.
+the seed in the failure; `HEADWAY_SEED=17` runs that one alone, `HEADWAY_SEEDS=5000` runs more. A
+failure of `assert_same_as_lockstep` prints a `HEADWAY_CASE=...` that runs its smallest case alone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import os
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["headway.testing.pytest_plugin"]
+
+REPLAYS = ("HEADWAY_SEED", "HEADWAY_SEEDS", "HEADWAY_CASE")
 
 # On a busy machine slowness says nothing about the code.
 settings.register_profile(
@@ -25,5 +28,5 @@ settings.load_profile("default")
 
 
 def pytest_report_header() -> str:
-    given = {name: os.environ.get(name, "-") for name in ("HEADWAY_SEED", "HEADWAY_SEEDS")}
+    given = {name: os.environ.get(name, "-") for name in REPLAYS}
     return "seeds: " + ", ".join(f"{name}={value}" for name, value in given.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from headway.cli.console import output, print_json, progress_bar
+from headway.cli.console import clean, output, print_json, progress_bar
 from headway.cli.factories import Factory, load, short, users_code
 from headway.cli.options import json_option, timing_option
 from headway.cli.tables import plain_table
 from headway.testing import Case, NotAsLockstepError, Proof, assert_same_as_lockstep, random_setup
+from headway.testing.lockstep import CASE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +86,9 @@ def prove(
     Exits with 4 where a run differs.
     """
     told = {"agents": agents, "steps": steps, "orders": orders}
-    makes = _maker(simulation, agents)
+    only = case or os.environ.get(CASE_VARIABLE)
+    with redirect_stdout(sys.stderr):  # what the user's code prints is none of the results
+        makes = _maker(simulation, agents)
     begin = time.perf_counter()
     difference: NotAsLockstepError | None = None
     proof = Proof()
@@ -93,7 +97,7 @@ def prove(
         given = ["--agents", str(agents)] if agents is not None else []
         return shlex.join(["headway", "prove", simulation, *given, "--case", case.to_json()])
 
-    total = 1 if case else seeds * orders
+    total = 1 if only else seeds * orders
     with (
         nullcontext(_silent) if quiet else progress_bar("runs") as show,
         redirect_stdout(sys.stderr),
@@ -121,7 +125,7 @@ def prove(
         _show(proof, difference, seconds if timing else None)
     if difference is not None:
         sys.exit(DIFFERS)
-    if not proof.overtaken and not case:
+    if not proof.overtaken and not only:
         raise click.ClickException(
             f"nobody overtook anybody in {proof.runs} runs, so they show nothing: try more seeds, "
             "orders or steps, or agents farther apart"
@@ -160,7 +164,8 @@ def _show(proof: Proof, difference: NotAsLockstepError | None, seconds: float | 
         console.print()
     if difference is not None:
         console.print(f"after {proof.runs} runs as in lock-step:", markup=False)
-        console.print(str(difference), markup=False, highlight=False, soft_wrap=True)
+        told = "\n".join(map(clean, str(difference).split("\n")))
+        console.print(told, markup=False, highlight=False, soft_wrap=True)
         return
     console.print(str(proof), markup=False, highlight=False)
     if seconds is not None:

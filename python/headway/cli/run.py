@@ -334,7 +334,11 @@ def _findings_noted() -> Iterator[None]:
     with warnings.catch_warnings():
         usual = warnings.showwarning
 
-        def show(message: Warning | str, category: type[Warning], *where: Any) -> None:  # noqa: ANN401
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            *where: Any,  # noqa: ANN401
+        ) -> None:
             if issubclass(category, SharedStateWarning):
                 _note(f"warning: {message}")
             else:

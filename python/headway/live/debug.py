@@ -9,32 +9,31 @@ read to no visible effect, a database) is not seen.
 
 from __future__ import annotations
 
+import asyncio
 import copy
-import random
-import sys
+import inspect
 import warnings
-from contextvars import ContextVar
-from dataclasses import dataclass, fields
+from contextvars import copy_context
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import HiddenInputError, SharedStateWarning
 from headway.live.agent import Action, Agent
 from headway.live.llm import Llm
 from headway.live.outline import attributes, outline
-from headway.live.shared import SharedObject, shared_objects
+from headway.live.shared import Shared, SharedObject, copied
 from headway.live.view import View
+from headway.live.watching import Tasks, Watch, Watched, aside, begin, end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from headway.engines.base import Answer
     from headway.live.state import State
 
-#: Attributes of other agents that never change, so that reading them tells nothing new.
-CONSTANT = frozenset({"name", "sight", "speed", "reach", "joins"})
-
-#: Steps after which shared objects are looked for again.
-LOOK_EVERY = 50
+#: Steps after which shared objects are looked for again; before, at 0, 1, 2, 4, 8 and so on. All
+#: of a large one is looked at then only, and at the end.
+LOOK_EVERY = 64
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,8 @@ class Finding:
         A global random generator, another agent's attributes, a second execution that differed, a
         shared object that was changed.
     agent, step
-        Whose step, and which; of a shared object the first that changed it.
+        Whose step, and which; of a shared object the first that changed it, and if that is not
+        known the last that had begun when the change was seen.
     text : str
         What was found and what to do, in a sentence or two.
     """
@@ -81,62 +81,73 @@ class Debugger:
     state : State
         Of the simulation.
     report : callable
-        Told of every `Finding`; may raise.
+        Told of every `Finding`. What it raises stops the run, whatever the step makes of it.
     """
 
     def __init__(self, state: State, report: Callable[[Finding], None] = complain) -> None:
         self._state = state
         self._report = report
-        self._shared: list[SharedObject] = []
-        self._told: set[int] = set()
+        self._shared = Shared()
         self._steps = 0
+        self._tasks: Tasks | None = None
+        #: Of the step that began last.
+        self._last: View | None = None
 
     def __enter__(self) -> Debugger:
         """Begin to watch the attributes of agents."""
-        _watch(self)
+        begin(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Watch no longer."""
-        _unwatch(self)
+        end(self)
+        if self._tasks is not None:
+            self._tasks.leave(self)
+        self._look_at_large()
 
     def __call__(self, agent: Agent, view: View) -> Any:  # noqa: ANN401 - awaited by the driver
         """Execute a step twice, and return what the first execution did."""
-        if self._steps % LOOK_EVERY == 0:
-            known = {id(shared.value): shared for shared in self._shared}
-            found = shared_objects(self._state.agents)
-            self._shared = [known.get(id(shared.value), shared) for shared in found]
-        self._steps += 1
+        if self._tasks is None:
+            self._tasks = Tasks.join(self)
+        steps, self._steps = self._steps, self._steps + 1
+        if steps % LOOK_EVERY == 0 or (steps < LOOK_EVERY and steps & (steps - 1) == 0):
+            self._look_at_large()
+            self._shared.look(self._state.agents)
+        self._last = view
         return self._twice(agent, view)
 
     async def _twice(self, agent: Agent, view: View) -> Any:  # noqa: ANN401
-        name, step = view.name, view.step
-        twin = self._copy(agent)
+        name, step, state = view.name, view.step, self._state
+        others = (each for each in state.agents if each is not agent)
+        kept = (state, state.space, state.engine, asyncio.get_running_loop(), *others)
+        twin = copied(agent, self._shared, kept)
         llm = view._llm = RecordingLlm(view, name, view._attempt)
-        result = await _Watched(self, agent, step, agent.step, view)
-        if twin is None:
+        watched, context = Watch(self, agent, step), copy_context()
+        result = watched.run(agent.step, view)
+        if inspect.isawaitable(result):
+            result = await Watched(result, watched.run)
+        for error in watched.errors:
+            if isinstance(error, HiddenInputError):
+                raise error
+        # What is hidden is known, or time has decided: to do it again would show nothing.
+        if twin is None or watched.errors or llm.given_up:
             return result
-        again = View(self._state, view._agent, step, view._attempt)
-        again._llm = _RepeatingLlm(again, name, view._attempt, llm.answers)
+        again = View(state, view._agent, step, view._attempt)
+        repeating = again._llm = _RepeatingLlm(again, name, view._attempt, llm.answers)
         try:
-            repeated = await _Watched(None, twin, step, twin.step, again)
+            repeated = context.run(twin.step, again)
+            if inspect.isawaitable(repeated):
+                repeated = await Watched(repeated, context.run)
         except Exception as error:
             self._differs(name, step, f"did something, then raised {error!r}")
         else:
             self._compare(name, step, (result, agent), (repeated, twin))
+            if repeating.left:
+                what = f"asked the model {shown(repeating.left)}, then did not"
+                self._differs(name, step, what)
         finally:
             again.close()
         return result
-
-    def _copy(self, agent: Agent) -> Agent | None:
-        """Return a copy of an agent that knows the same others, if it can be copied."""
-        memo = {id(other): other for other in self._state.agents if other is not agent}
-        for kept in (self._state.space, self._state, *(shared.value for shared in self._shared)):
-            memo[id(kept)] = kept  # type: ignore[assignment]
-        try:
-            return copy.deepcopy(agent, memo)
-        except Exception:
-            return None  # it holds a socket, a lock or the like
 
     def _compare(
         self, name: str, step: int, first: tuple[Any, Agent], second: tuple[Any, Agent]
@@ -149,8 +160,10 @@ class Debugger:
                 return
         before, after = attributes(first[1]), attributes(second[1])
         for key in sorted({*before, *after}):
-            one = outline(before.get(key), root=first[1])
-            other = outline(after.get(key), root=second[1])
+            if key in before and before[key] is after.get(key):
+                continue  # shared, and watched
+            one = outline(before[key], root=first[1]) if key in before else "nothing"
+            other = outline(after[key], root=second[1]) if key in after else "nothing"
             if one != other:
                 what = f"its attribute {key!r} became {shown(one)} and then {shown(other)}"
                 self._differs(name, step, what)
@@ -166,7 +179,11 @@ class Debugger:
         )  # fmt: skip
 
     def _tell(self, kind: str, name: str, step: int, text: str) -> None:
-        self._report(Finding(kind, name, step, text))
+        try:
+            self._report(Finding(kind, name, step, text))
+        except Exception as error:
+            self._state.stop(error)  # even if the step catches it
+            raise
 
     # Told by what watches.
 
@@ -202,14 +219,24 @@ class Debugger:
         """Report, once, that a step has changed a shared object."""
         name = attributes(agent)["name"]
         shared.writers.setdefault(name, step)
-        if id(shared) not in self._told:
-            self._told.add(id(shared))
+        if not shared.told:
+            shared.told = True
             self._tell("shared", name, step, str(shared))
+
+    def _look_at_large(self) -> None:
+        """Report, once, of each large shared object that has changed since it was looked for."""
+        for shared in self.shared:
+            if self._last is not None and shared.large and not shared.told:
+                if shared.outline() == shared.seen:
+                    continue
+                shared.told = True
+                name, step = self._last.name, self._last.step
+                self._tell("shared", name, step, str(shared))
 
     @property
     def shared(self) -> list[SharedObject]:
         """The objects that agents share."""
-        return self._shared
+        return self._shared.watched
 
 
 def shown(text: str) -> str:
@@ -223,114 +250,23 @@ def outline_action(given: object) -> dict[str, str]:
         return {"what it returned": outline(given)}
     action = given or Action()
     parts = {field.name: getattr(action, field.name) for field in fields(Action)}
-    parts["spawn"] = [attributes(child) for child in action.spawn]
+    if isinstance(action.spawn, list | tuple):
+        parts["spawn"] = [
+            (type(child), attributes(child)) if isinstance(child, Agent) else child
+            for child in action.spawn
+        ]
     return {f"its action's {name!r}": outline(part) for name, part in parts.items()}
 
 
-# Watching a step while it runs.
-
-#: Of the step that runs now: who watches it, whose it is, and which.
-_running: ContextVar[tuple[Debugger, Agent, int] | None] = ContextVar("running", default=None)
-
-_watchers: list[Debugger] = []
-
-
-class _Watched:
-    """Awaits a step, looking at what is global before and after every piece of it."""
-
-    def __init__(
-        self,
-        debugger: Debugger | None,
-        agent: Agent,
-        step: int,
-        call: Callable[[View], Any],
-        view: View,
-    ) -> None:
-        self._debugger, self._agent, self._step = debugger, agent, step
-        self._call, self._view = call, view
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        result = self._piece(self._call, self._view)
-        if not hasattr(result, "__await__"):
-            return result
-        steps = result.__await__()
-        resume: Callable[..., Any] = steps.__next__
-        value: tuple[Any, ...] = ()
-        while True:
-            try:
-                awaited = self._piece(resume, *value)
-            except StopIteration as stop:
-                return stop.value
-            try:
-                value, resume = ((yield awaited),), steps.send
-            except GeneratorExit:
-                steps.close()
-                raise
-            except BaseException as error:
-                value, resume = (error,), steps.throw
-
-    def _piece(self, resume: Callable[..., Any], *value: Any) -> Any:  # noqa: ANN401
-        debugger = self._debugger
-        if debugger is None:
-            return resume(*value)
-        _running.set((debugger, self._agent, self._step))
-        generators = _generators()
-        before = [shared.outline() for shared in debugger.shared]
-        try:
-            return resume(*value)
-        finally:
-            _running.set(None)
-            for shared, outlined in zip(debugger.shared, before, strict=True):
-                if shared.outline() != outlined:
-                    debugger.changed(self._agent, self._step, shared)
-            for whose, drawn in _generators().items():
-                if drawn != generators.get(whose, drawn):
-                    debugger.drew(self._agent, self._step, whose)
-
-
-def _generators() -> dict[str, object]:
-    """Return the states of the generators everybody shares."""
-    states: dict[str, object] = {"Python's global random generator": random.getstate()}
-    if "numpy.random" in sys.modules:
-        numpy_random = sys.modules["numpy.random"]
-        states["numpy's global random generator"] = repr(numpy_random.get_state(legacy=False))
-    return states
-
-
-def _watch(debugger: Debugger) -> None:
-    _watchers.append(debugger)
-    # Only while somebody watches: it slows every look at an attribute down.
-    setattr(Agent, "__getattribute__", _get)  # noqa: B010 - to a type checker it is a method
-    setattr(Agent, "__setattr__", _set)  # noqa: B010
-
-
-def _unwatch(debugger: Debugger) -> None:
-    _watchers.remove(debugger)
-    if not _watchers:
-        del Agent.__getattribute__, Agent.__setattr__
-
-
-def _get(agent: Agent, name: str) -> Any:  # noqa: ANN401
-    value = object.__getattribute__(agent, name)
-    _touch(agent, name)
-    return value
-
-
-def _set(agent: Agent, name: str, value: object) -> None:
-    _touch(agent, name)
-    object.__setattr__(agent, name, value)
-
-
-def _touch(agent: Agent, name: str) -> None:
-    running = _running.get()
-    if running is None or running[1] is agent or name in CONSTANT or name.startswith("__"):
-        return
-    debugger, current, step = running
-    if name in attributes(agent) and debugger.knows(agent):
-        debugger.touched(current, step, agent, name)
-
-
 # Answers for the second execution.
+
+
+@dataclass
+class _Call:
+    """A call of the first execution: what came of it, and whether it had to wait."""
+
+    answer: Answer | BaseException | None = None
+    waited: bool = False
 
 
 class RecordingLlm(Llm):
@@ -340,21 +276,32 @@ class RecordingLlm(Llm):
 
     def __init__(self, view: View, agent: str, attempt: int) -> None:
         super().__init__(view, agent, attempt)
-        self.answers: dict[str, list[Answer | BaseException]] = {}
+        self.answers: dict[str, list[_Call]] = {}
 
     async def chat(self, prompt: Any, **options: Any) -> Answer:  # noqa: ANN401
         """Ask the model; see `Llm.chat`."""
-        key = outline((prompt, options))
-        answers = self.answers.setdefault(key, [])
-        place = len(answers)
-        answers.append(RuntimeError("this call was not answered in the first execution"))
+        call = _Call()
+        self.answers.setdefault(outline((prompt, options)), []).append(call)
+        asking = Watched(super().chat(prompt, **options), aside)
         try:
-            answer = await super().chat(prompt, **options)
+            answer: Answer = await asking
         except BaseException as error:
-            answers[place] = error
+            call.answer = error
             raise
-        answers[place] = answer
+        finally:
+            call.waited = asking.waited
+        # The step may change what it got.
+        call.answer = replace(answer, value=copy.deepcopy(answer.value))
         return answer
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the step did not wait for some of the answers; that depends on time."""
+        return any(
+            call.answer is None or isinstance(call.answer, asyncio.CancelledError)
+            for calls in self.answers.values()
+            for call in calls
+        )
 
 
 class _RepeatingLlm(Llm):
@@ -363,21 +310,27 @@ class _RepeatingLlm(Llm):
     __slots__ = ("_recorded",)
 
     def __init__(
-        self,
-        view: View,
-        agent: str,
-        attempt: int,
-        answers: dict[str, list[Answer | BaseException]],
+        self, view: View, agent: str, attempt: int, answers: dict[str, list[_Call]]
     ) -> None:
         super().__init__(view, agent, attempt)
-        self._recorded = {key: iter(given) for key, given in answers.items()}
+        self._recorded = {key: list(calls) for key, calls in answers.items()}
 
     async def chat(self, prompt: Any, **options: Any) -> Answer:  # noqa: ANN401
         """Give the answer that the first execution got."""
-        key = outline((prompt, options))
-        answer = next(self._recorded.get(key, iter(())), None)
-        if answer is None:
+        self._view._open()
+        asked = outline((prompt, options))
+        calls = self._recorded.get(asked)
+        if not calls:
             raise RuntimeError(f"asked the model something else: {shown(outline(prompt))}")
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
+        call = calls.pop(0)
+        if call.waited:
+            await asyncio.sleep(0)  # others of the step get their turn, as they did
+        if isinstance(call.answer, BaseException):
+            raise call.answer
+        assert call.answer is not None
+        return call.answer
+
+    @property
+    def left(self) -> str:
+        """What the first execution has asked and this one has not."""
+        return next((asked for asked, calls in self._recorded.items() if calls), "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from headway.errors import OptionError
@@ -55,7 +55,9 @@ class Case:
             told["late"] = [[*moment, delay] for moment, delay in self.late]
         if self.cut is not None:
             told["cut"] = self.cut
-        return json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+        text = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
+        # What a terminal may do something else with than show it, is escaped.
+        return text if text.isprintable() else json.dumps(told, separators=(",", ":"))
 
     @staticmethod
     def from_json(text: str) -> Case:
@@ -68,31 +70,29 @@ class Case:
         """
         try:
             told = json.loads(text)
-            late = tuple(
-                ((str(agent), int(step), str(what)), float(delay))
-                for agent, step, what, delay in told.pop("late", ())
-            )
-            agents = told.pop("agents", None)
-            order, cut = told.pop("order", None), told.pop("cut", None)
+            if type(told) is not dict:
+                raise TypeError("it is no JSON object")
             case = Case(
-                seed=int(told.pop("seed")),
-                steps=int(told.pop("steps")),
-                order=None if order is None else int(order),
-                agents=None if agents is None else tuple(map(str, agents)),
-                late=late,
-                cut=None if cut is None else int(cut),
+                seed=_whole(told, "seed"),
+                steps=_whole(told, "steps", least=1),
+                order=_whole(told, "order") if told.get("order") is not None else None,
+                agents=_names(told.get("agents")),
+                late=tuple(map(_delay, told.get("late", ()))),
+                cut=_whole(told, "cut", least=1) if told.get("cut") is not None else None,
             )
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise OptionError(f"{text!r} is no case as a failure prints it: {error}") from error
-        if told:
-            raise OptionError(f"{text!r} is no case: it has {', '.join(map(repr, told))}")
+            if unknown := told.keys() - {field.name for field in fields(Case)}:
+                raise ValueError(f"it has {', '.join(map(repr, sorted(unknown)))}")
+            case.make_order()
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+            why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+            raise OptionError(f"{text!r:.300} is no case as a failure prints it: {why}") from error
         return case
 
     def __str__(self) -> str:
         """Tell what is in it, in words."""
         told = [f"seed {self.seed}", f"{self.steps} step{'s' * (self.steps != 1)}"]
         if self.agents is not None:
-            told.append(f"agents {', '.join(self.agents)}")
+            told.append(f"agents {', '.join(map(printable, self.agents))}")
         if self.order is not None:
             told.append(f"order {self.order}")
         if self.late:
@@ -106,4 +106,33 @@ class Case:
 
 def _moment(moment: Moment) -> str:
     agent, step, what = moment
-    return f"{agent}'s step {step} ({what})"
+    return f"{printable(agent)}'s step {step} ({printable(what)})"
+
+
+def printable(name: str) -> str:
+    """Return a name, quoted if a terminal would not just show it."""
+    return name if name.isprintable() else repr(name)
+
+
+def _whole(told: dict[str, Any], key: str, least: int | None = None) -> int:
+    number = told[key]
+    if type(number) is not int or (least is not None and number < least):
+        limit = "" if least is None else f" from {least}"
+        raise ValueError(f"its {key!r} is {number!r}, not a whole number{limit}")
+    return number
+
+
+def _names(names: object) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    if not isinstance(names, list) or not all(type(name) is str for name in names):
+        raise ValueError(f"its 'agents' are {names!r:.80}, not a list of names")
+    return tuple(names)
+
+
+def _delay(late: object) -> tuple[Moment, float]:
+    if isinstance(late, list) and len(late) == 4:
+        agent, step, what, delay = late
+        if tuple(map(type, late[:3])) == (str, int, str) and type(delay) in {int, float}:
+            return (agent, step, what), float(delay)
+    raise ValueError(f"its 'late' has {late!r:.80}, not [agent, step, what, seconds]")

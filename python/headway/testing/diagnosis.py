@@ -7,6 +7,7 @@ fault it is; if none did, the step used something else, and the debugger tells w
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -54,9 +55,12 @@ class Recorder:
             self.steps[view.step, view.name] = record
             view._llm = RecordingLlm(view, view.name, view._attempt)
             result = execute(agent, view)
-            if hasattr(result, "__await__"):
+            if inspect.isawaitable(result):
                 result = await result
-            record.asked = sorted(map(outline, view._llm.answers.items()))
+            record.asked = sorted(
+                outline((asked, [call.answer for call in calls]))
+                for asked, calls in view._llm.answers.items()
+            )
             record.did, record.then = outline_action(result), _held(agent)
             return result
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +41,11 @@ class Order:
     ----------
     used : dict of (agent, step, what) to seconds
         The delays that were more than 0, as they were asked for.
+
+    Raises
+    ------
+    OptionError
+        If a delay is negative or not finite.
     """
 
     def __init__(
@@ -46,6 +53,11 @@ class Order:
     ) -> None:
         self.seed = seed
         self._delays = dict(delays or {})
+        for moment, delay in self._delays.items():
+            if not 0 <= delay < math.inf:
+                raise OptionError(
+                    f"{moment} is delayed by {delay} seconds; it must be finite and at least 0"
+                )
         self.used: dict[Moment, float] = {}
         chance = Random(f"order {seed}")
         self._often = {what: chance.choice([0, 0.1, 0.5, 1]) for what in ("start", "end", "answer")}
@@ -141,7 +153,7 @@ class OrderedEngine(Engine):
         name, step = view.name, view.step
         await self._wait(view, self._order.delay(name, step, "start"))
         result = execute(agent, view)
-        if hasattr(result, "__await__"):
+        if inspect.isawaitable(result):
             result = await result
         await self._wait(view, self._order.delay(name, step, "end"))
         return result

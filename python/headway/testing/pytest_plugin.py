@@ -58,6 +58,11 @@ def _replace(classes: dict[type, type]) -> None:
                 setattr(module, old.__name__, new)
 
 
+def pytest_configure() -> None:
+    """Watch again, where pytest is run once more in this process."""
+    _replace(dict(_WATCHED))
+
+
 def pytest_unconfigure() -> None:
     """Watch no longer."""
     _replace({new: old for old, new in _WATCHED.items()})
@@ -74,6 +79,12 @@ def headway_validates() -> Iterator[list[Scheduler | PositionHistory]]:
     yield _made
     made = _made.copy()
     _made.clear()
+    wrong: list[Exception] = []
     for each in made:
-        if len(each) <= AGENTS_MAX:
-            each.validate()
+        try:
+            if len(each) <= AGENTS_MAX:
+                each.validate()
+        except Exception as error:
+            wrong.append(error)
+    if wrong:
+        raise wrong[0] if len(wrong) == 1 else ExceptionGroup("several are not valid", wrong)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headway.engines.scripted import ScriptedEngine
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     from headway.testing.case import Case
 
     Execute = Callable[[Agent, View], Any]
+
+#: Parameters that take whatever is given.
+_ANYTHING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 @dataclass
@@ -88,38 +90,51 @@ class Factory:
                 f"not {makes!r:.80}"
             )
         self.makes = makes
-        try:
-            parameters = [
-                p
-                for p in inspect.signature(makes).parameters.values()
-                if p.kind not in {p.VAR_KEYWORD, p.VAR_POSITIONAL}
-            ]
-        except (TypeError, ValueError):
-            parameters = []
-        keyword = [p for p in parameters if p.name == "seed" and p.kind != p.POSITIONAL_ONLY]
-        required = [p for p in parameters if p.default is p.empty]
-        self._keyword = bool(keyword)
-        self._positional = not keyword and len(required) == 1
+        self._seed_as = _seed_parameter(makes)
         #: Whether its worlds differ by seed.
-        self.takes_seed = self._keyword or self._positional
+        self.takes_seed = self._seed_as is not None
+        #: Who was made last, and has been run since.
+        self._made: tuple[Agent, ...] = ()
 
     def make(self, case: Case) -> Setup:
         """Make the world of a case."""
-        if self._keyword:
-            made = self.makes(seed=case.seed)
+        if self._seed_as:
+            made = self.makes(**{self._seed_as: case.seed})
         else:
-            made = self.makes(case.seed) if self._positional else self.makes()
+            made = self.makes() if self._seed_as is None else self.makes(case.seed)
         setup = Setup(made) if isinstance(made, Simulation) else made
         if not isinstance(setup, Setup) or not isinstance(setup.simulation, Simulation):
+            if inspect.iscoroutine(made):
+                made.close()
+                raise OptionError("the factory is an `async def`; it must be a plain `def`")
             raise OptionError(f"the factory returned {made!r:.80}; it must return a Simulation")
-        if setup.simulation._driver is not None:
+        agents = tuple(setup.simulation.state.agents)
+        again = {id(agent) for agent in self._made}
+        if setup.simulation._driver is not None or any(id(agent) in again for agent in agents):
             raise OptionError(
-                "the factory returned a simulation that has been run; it must make a new one, with "
-                "new agents, each time"
+                "the factory returned agents that have been run; it must make a new simulation, "
+                "with new agents, each time"
             )
+        self._made = agents
         if case.agents is not None:
-            setup.simulation = setup.simulation.subset(case.agents)
+            setup = replace(setup, simulation=setup.simulation.subset(case.agents))
         return setup
+
+
+def _seed_parameter(makes: Callable[..., Any]) -> str | None:
+    """Return the name a factory takes the seed by; "" for its first argument, None for none."""
+    try:
+        parameters = list(inspect.signature(makes).parameters.values())
+    except (TypeError, ValueError):  # something compiled, which does not tell
+        return None
+    needed = [p for p in parameters if p.default is p.empty and p.kind not in _ANYTHING]
+    named = [p for p in parameters if p.name == "seed"]
+    for parameter in named or (needed if len(needed) == 1 else []):
+        if parameter.kind is not parameter.POSITIONAL_ONLY:
+            return parameter.name
+        return "" if parameter is parameters[0] else None
+    # One that takes any names passes them on.
+    return "seed" if any(p.kind is p.VAR_KEYWORD for p in parameters) and not needed else None
 
 
 def run(
@@ -132,6 +147,11 @@ def run(
 
     `around` makes, from the simulation, what else is done around every step.
     """
+    if asyncio._get_running_loop() is not None:
+        raise OptionError(
+            "an event loop is running already (an async test, a notebook?): compare runs in a "
+            "plain function, or by `await asyncio.to_thread(...)`"
+        )
     setup = factory.make(case)
     simulation = setup.simulation
     in_step = schedule != "conservative"
@@ -154,11 +174,12 @@ def run(
         )
     try:
         asyncio.run(_in_parts(simulation, case.steps, None if in_step else case.cut, options))
-    except StepFailedError as failed:
+    except Exception as failed:
         if in_step:
             raise
         # What had been finished by then depends on the order; whose failure it is may, too.
-        error = f"{type(failed.__cause__).__name__}: {failed.__cause__}"
+        why = failed.__cause__ if isinstance(failed, StepFailedError) else failed
+        error = f"{type(why).__name__}: {why}"
     outcome = simulation.outcome()
     return Run(events, outcome.final, error, outcome, order, setup.labels)
 
@@ -179,8 +200,10 @@ async def _in_parts(
                 running.cancel()
             return around(execute, agent, view)
 
-        options = {**options, "around_step": counted}
-        running = asyncio.ensure_future(simulation.run_async(steps, **options))
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        running = asyncio.ensure_future(
+            simulation.run_async(steps, **{**options, "around_step": counted})
+        )
+        await asyncio.wait([running])  # which Ctrl-C ends, too
+        if not running.cancelled():
+            running.result()
     await simulation.run_async(steps, **options)

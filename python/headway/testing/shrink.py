@@ -35,6 +35,8 @@ class Shrinker:
         self._fails = fails
         self._names = tuple(names)
         self._left = tries
+        #: What has been tried and does not fail.
+        self._passed: set[Case] = set()
 
     def shrink(
         self, case: Case, difference: Difference, used: dict[Moment, float]
@@ -45,10 +47,10 @@ class Shrinker:
         """
         best, shown = case, difference
         # The same delays, but one by one; they come to the same unless agents tell orders apart.
-        for smaller in (replace(best, cut=None), replace(best, order=None, late=_sorted(used))):
-            best, shown = self._take(best, shown, smaller)
+        best, shown = self._take(best, shown, replace(best, order=None, late=_sorted(used)))
         while True:
             before = best
+            best, shown = self._earlier_cut(best, shown)
             best, shown = self._fewer_steps(best, shown)
             best, shown = self._fewer_agents(best, shown)
             best, shown = self._fewer_delays(best, shown)
@@ -58,11 +60,19 @@ class Shrinker:
 
     def _take(self, best: Case, shown: Difference, smaller: Case) -> tuple[Case, Difference]:
         """Return the smaller case if it fails too."""
-        if smaller == best or self._left <= 0:
+        if smaller == best or smaller in self._passed or self._left <= 0:
             return best, shown
         self._left -= 1
         difference = self._fails(smaller)
+        if difference is None:
+            self._passed.add(smaller)
         return (best, shown) if difference is None else (smaller, difference)
+
+    def _earlier_cut(self, best: Case, shown: Difference) -> tuple[Case, Difference]:
+        for cut in (None, (best.cut or 0) // 2, (best.cut or 0) - 1):
+            if best.cut is not None and (cut is None or 0 < cut < best.cut):
+                best, shown = self._take(best, shown, replace(best, cut=cut))
+        return best, shown
 
     def _fewer_steps(self, best: Case, shown: Difference) -> tuple[Case, Difference]:
         for steps in (shown.step + 1, best.steps // 2, best.steps - 1):
@@ -77,7 +87,8 @@ class Shrinker:
             nonlocal best, shown
             if not kept:
                 return False
-            late = tuple(each for each in best.late if each[0][0] in kept)
+            gone = set(self._names).difference(kept)  # the names of children are not known
+            late = tuple(each for each in best.late if each[0][0] not in gone)
             smaller = replace(best, agents=tuple(kept), late=late)
             taken, shown = self._take(best, shown, smaller)
             fewer = taken is not best

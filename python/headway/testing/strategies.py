@@ -8,10 +8,10 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from headway.errors import MissingExtraError
+from headway.errors import MissingExtraError, OptionError
 from headway.space import Graph, Grid, Plane
 from headway.testing.order import Order
-from headway.testing.worlds import KINDS, random_space, random_world
+from headway.testing.worlds import KINDS, RULES, Habits, World, random_space
 
 try:
     from hypothesis import strategies as st
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from headway.engines.base import Request
     from headway.space import Space
-    from headway.testing.worlds import World
 
 _SECONDS = st.floats(0, 60, allow_nan=False)
 
@@ -35,12 +34,14 @@ def spaces(kinds: Sequence[str] = KINDS, *, side_max: int = 30) -> st.SearchStra
 
     `kinds` are some of `headway.testing.worlds.KINDS`; `side_max` is the size, at least 2.
     """
-    return st.builds(
-        random_space,
+    # Walls and edges by one number: drawn one by one they would take long to shrink.
+    drawn = st.builds(
+        lambda kind, side, seed: random_space(kind, side, Random(seed)),
         st.sampled_from(list(kinds)),
         st.integers(2, side_max),
-        st.randoms(use_true_random=False),
+        st.integers(0, 2**32),
     )
+    return drawn.filter(lambda space: not isinstance(space, Grid) or not space.walls.all())
 
 
 def positions(space: Space) -> st.SearchStrategy[Any]:
@@ -96,7 +97,14 @@ def orders(agents: Sequence[str] | None = None, *, steps: int = 30) -> st.Search
 
     Of named agents the delays are drawn one by one, so that they shrink to the few that matter;
     otherwise an order is drawn by its number.
+
+    Raises
+    ------
+    OptionError
+        If nobody is named, or there are no steps.
     """
+    if agents is not None and (not agents or steps < 1):
+        raise OptionError(f"orders of {len(agents)} agents and {steps} steps: there are none")
     if agents is None:
         return st.builds(Order, st.integers(0, 2**32))
     moments = st.tuples(
@@ -108,6 +116,39 @@ def orders(agents: Sequence[str] | None = None, *, steps: int = 30) -> st.Search
     return late.map(lambda delays: Order(delays=delays))
 
 
-def worlds() -> st.SearchStrategy[World]:
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
     """Draw small worlds in which everything an agent perceives decides what it does next."""
-    return st.randoms(use_true_random=False).map(random_world)
+    space = draw(spaces(side_max=20))
+    where = positions(space)
+    sight, speed = draw(st.integers(1, 4)), draw(st.integers(0, 2))
+    reach = speed + draw(st.integers(0, 2))
+    own: st.SearchStrategy[dict[str, float]] = st.fixed_dictionaries(
+        {"sight": st.integers(0, 5), "reach": st.integers(reach, reach + 2)}
+    )
+    people = st.tuples(where, st.just({}) | own, st.sampled_from([0, 0, 0, 3, 10]))
+    some = draw(st.lists(people, min_size=2, max_size=14))
+    habits = draw(
+        st.builds(
+            Habits,
+            talks=st.sampled_from([0, 0.1, 0.3, 0.6]),
+            moves=st.sampled_from([0.2, 0.7, 1]),
+            says=st.sampled_from([0, 0.3]),
+            tells=st.sampled_from([0, 0.5]),
+            leaves=st.sampled_from([0, 0, 0.02]),
+            spawns=st.sampled_from([0, 0, 0.05]),
+            fails=st.sampled_from([0, 0, 0.05]),
+            sync_every=st.sampled_from([2, 3, 5]),
+        )
+    )
+    faults = draw(st.sampled_from([0, 0, 0.1]))
+    return World(
+        space,
+        [(f"p{number}", *person) for number, person in enumerate(some)],
+        {name: draw(where) for name in RULES},
+        (sight, speed, reach),
+        habits,
+        draw(st.integers(0, 2**16)),
+        faults=faults,
+        then="skip" if habits.fails or faults else "abort",
+    )

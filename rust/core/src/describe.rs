@@ -15,10 +15,10 @@ impl<S: Space> Scheduler<S> {
     /// good for this comparison only, within one version of this crate.
     ///
     /// What is left out follows from the rest or matters only within a call: the counter of batches
-    /// and the marks compared with it, the widest footprint, the order in which ready agents are listed (they come out
-    /// sorted), the shape of heaps of waiters (they come out by wake clock and id). Which of
-    /// several blockers is met first, and so waited for, also hangs on the order in which the
-    /// agents of one cell or node are listed: that is in.
+    /// and the marks compared with it, the widest footprint, the order in which ready agents are
+    /// listed (they come out sorted), the shape of heaps of waiters (they come out by wake clock
+    /// and id). Which of several blockers is met first, and so waited for, also hangs on the order
+    /// in which the agents of one cell or node are listed: that is in.
     pub fn describe(&self, out: &mut Vec<u8>) {
         // With nobody present, it does not follow from the clocks.
         out.extend(self.frontier.smallest().to_le_bytes());
