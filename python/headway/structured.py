@@ -253,6 +253,8 @@ def _problem(validator: Any, value: object) -> str | None:  # noqa: ANN401 - jso
             return None
     except RecursionError:
         return "the answer is nested too deeply"
+    except OverflowError:
+        return "the answer has a number that is too large to be checked"
     import jsonschema.exceptions  # noqa: PLC0415 - an optional dependency
 
     error = jsonschema.exceptions.best_match(validator.iter_errors(value))

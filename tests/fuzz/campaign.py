@@ -116,9 +116,9 @@ def run(name: str, seconds: int, way: Way) -> Outcome:
         (ROOT / left).rename(ROOT / crashes / f"crash-{hashlib.sha1(data).hexdigest()}")
     found = [path.relative_to(ROOT) for path in sorted(set((ROOT / crashes).iterdir()) - before)]
     replay = [" ".join([*way.replay, str(path)]) for path in found]
-    if code and not found:
+    executions = executions_in(log.read_text(errors="replace"))
+    if not found and (code or not executions):
         replay = [f"{' '.join(call)} (it left no input; see {log.relative_to(ROOT)})"]
-    executions = _executions(log.read_text(errors="replace"))
     how = GUIDED if way.guided else RANDOM
     speed = round(executions / took, 1)
     return Outcome(name, how, executions, round(took, 1), speed, len(replay), replay)
@@ -133,7 +133,7 @@ def unpack_seeds(name: str, corpus: Path) -> None:
                 (corpus / hashlib.sha1(data).hexdigest()).write_bytes(data)
 
 
-def _executions(log: str) -> int:
+def executions_in(log: str) -> int:
     return max((int(number) for number in (*RUNS.findall(log), *DRAWN.findall(log))), default=0)
 
 

@@ -126,7 +126,8 @@ fn fuzz(arguments: &mut lexopt::Parser) -> Result<ExitCode, lexopt::Error> {
             Value(name) if target.is_none() => {
                 let known = TARGETS.into_iter().find(|known| name == known.name);
                 let names = TARGETS.map(|known| known.name).join(", ");
-                target = Some(known.ok_or(format!("no target {name:?}; there are {names}"))?);
+                target =
+                    Some(known.ok_or(format!("no target {}; there are {names}", name.display()))?);
             }
             Value(path) if file.is_none() => file = Some(PathBuf::from(path)),
             other => return Err(other.unexpected()),

@@ -48,7 +48,7 @@ fn as_array<'py>(given: &Bound<'py, PyAny>, what: &str) -> PyResult<Bound<'py, P
 
 /// Refuses more than there is memory for, before a copy is made: an array may repeat one number in
 /// itself so often that it has no size, and Rust would end the process.
-pub fn check_room(py: Python<'_>, what: &str, count: usize, bytes_each: usize) -> PyResult<()> {
+pub fn check_room(what: &str, count: usize, bytes_each: usize) -> PyResult<()> {
     let bytes = count.saturating_mul(bytes_each);
     Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| {
         let message = format!("{count} {what} need {bytes} bytes of memory, more than there are");
@@ -109,7 +109,7 @@ fn whole_numbers(array: &Bound<'_, PyUntypedArray>, what: &str) -> PyResult<Vec<
     if array.len() == 0 {
         return Ok(Vec::new());
     }
-    check_room(array.py(), what, array.len(), 2 * size_of::<i128>())?;
+    check_room(what, array.len(), 2 * size_of::<i128>())?;
     match array.dtype().kind() {
         b'i' => {
             let wide = copy_as(array, "int64")?.call_method1("reshape", (-1,))?;
@@ -134,7 +134,7 @@ pub fn integers<T>(
     if let Ok(array) = given.extract::<PyReadonlyArray1<'_, i64>>()
         && is_aligned(&array)
     {
-        check_room(given.py(), what, array.len(), size_of::<i128>())?;
+        check_room(what, array.len(), size_of::<i128>())?;
         return array.as_array().iter().map(|&x| read(i128::from(x))).collect();
     }
     let array = as_array(given, what)?;
@@ -188,7 +188,7 @@ pub fn positions(given: &Bound<'_, PyAny>, whose: impl Fn(usize) -> Whose) -> Py
     if array.ndim() != 2 || array.shape()[1] != 2 {
         return Err(wrong_shape(&array, "positions", "(k, 2)"));
     }
-    check_room(array.py(), "positions", array.shape()[0], size_of::<[f64; 2]>())?;
+    check_room("positions", array.shape()[0], size_of::<[f64; 2]>())?;
     match array.dtype().kind() {
         b'i' | b'u' => grid(&array, whose).map(Positions::Grid),
         b'f' => plane(&array).map(Positions::Plane),

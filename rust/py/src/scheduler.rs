@@ -140,7 +140,7 @@ impl PyScheduler {
         };
         let (metric, start) = Start::read(positions, &metric, wrap, graph)?;
         let (kind, agents) = (start.kind(), start.agents());
-        arrays::check_room(py, "agents", agents, BYTES_AN_AGENT)?;
+        arrays::check_room("agents", agents, BYTES_AN_AGENT)?;
         let (footprints, common) = footprints(sight, speed, reach, agents)?;
         let worlds = worlds.map(|given| worlds_of(given, agents)).transpose()?;
         let world = |i: usize| worlds.as_ref().map_or(0, |worlds| worlds[i]);
