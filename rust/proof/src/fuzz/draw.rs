@@ -34,7 +34,7 @@ impl<'a> Draw<'a> {
         self.0.arbitrary().unwrap_or_default()
     }
 
-    /// A step: mostly one of the first, or a little after `from`; sometimes one where sums overflow.
+    /// A step: mostly one of the first, or a little after `from`; sometimes where sums overflow.
     pub(super) fn step(&mut self, from: u32) -> u32 {
         match self.below(16) {
             0..=7 => from.saturating_add(u32::from(self.below(6))),
