@@ -301,11 +301,10 @@ def _compile(spelled: str) -> Any:  # noqa: ANN401 - jsonschema has no types
     schema = json.loads(spelled)
     try:
         kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
-        # With the formats a pattern that is no regular expression is found too.
-        kind.check_schema(schema, format_checker=kind.FORMAT_CHECKER)
+        kind.check_schema(schema)
         # With an empty registry a reference to an address is an error; jsonschema would fetch it.
         validator = kind(schema, registry=EMPTY_REGISTRY)
-        _check_references(schema, validator._resolver.lookup)
+        _check_parts(schema, validator._resolver.lookup)
     except jsonschema.SchemaError as error:
         place = error.json_path
         raise EngineError(
@@ -314,13 +313,14 @@ def _compile(spelled: str) -> Any:  # noqa: ANN401 - jsonschema has no types
         ) from None
     except EngineError:
         raise
-    except Exception as error:  # of names that are no texts, and whatever else may stand there
+    except Exception as error:  # of jsonschema, of a pattern, of whatever else stands there
         reason = _short(repr(error), quote=False)
         raise EngineError(f"the schema of an answer is no JSON schema: {reason}") from error
     return validator
 
 
-def _check_references(schema: Any, look_up: Callable[[str], object]) -> None:  # noqa: ANN401 - JSON
+def _check_parts(schema: Any, look_up: Callable[[str], object]) -> None:  # noqa: ANN401 - JSON
+    """Refuse references to what is not there, and names that are no patterns but must be."""
     from referencing.exceptions import Unresolvable  # noqa: PLC0415 - an optional dependency
 
     left = [schema]
@@ -333,6 +333,9 @@ def _check_references(schema: Any, look_up: Callable[[str], object]) -> None:  #
         left.extend(
             part[key] for key in part if key not in ("enum", "const", "default", "examples")
         )
+        names = part.get("patternProperties")
+        for name in names if isinstance(names, dict) else ():
+            re.compile(name)
         for reference in (part.get("$ref"), part.get("$dynamicRef")):
             if not isinstance(reference, str):
                 continue

@@ -199,11 +199,8 @@ def test_only_digits_are_blocks_of_a_town(tmp_path, cell):
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param('{"a":' + "{" * 99_000, id="braces"),
-        pytest.param('{"' + "a:" * 45_000, id="keys"),
         pytest.param("{" + "1" * 99_000 + "x", id="digits"),
-        pytest.param("{" + '"a"' * 30_000 + '"', id="quotes"),
-        pytest.param("{'a': " + "[" * 50_000, id="brackets"),
+        pytest.param("{]" + r"1]\{" * 2500 + "}", id="brackets"),
     ],
 )
 def test_texts_that_take_for_ever_to_mend_are_given_up(text):
@@ -221,9 +218,10 @@ def test_a_number_too_large_to_be_checked_is_unusable():
 @pytest.mark.parametrize(
     "schema",
     [
-        {"patternProperties": {"(": {}}},
         {"$schema": ["x"]},
-        {"$ref": "http://[/"},
+        {"$schema": {}},
+        {"$schema": "http://["},
+        {"$schema": "http://json-schema.org/draft-04/schema#", "patternProperties": {"(": {}}},
     ],
 )
 def test_whatever_is_no_schema_is_refused_in_words(schema):
@@ -258,8 +256,8 @@ def test_a_preset_that_makes_no_server_is_refused_by_file_and_field(tmp_path, fi
 
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 def test_arrays_of_derived_classes_count_as_the_arrays_they_are():
-    """A matrix stays two-dimensional whatever it is reshaped to, which was a panic."""
-    s = Scheduler(np.matrix([[0, 0], [50, 0]]), sight=4, speed=1)
+    """A matrix stays two-dimensional whatever it is reshaped to."""
+    s = Scheduler(np.matrix([[0, 0], [50, 0]], np.int8), sight=4, speed=1)
     assert s.positions.tolist() == [[0, 0], [50, 0]]
     with pytest.raises(errors.ArrayShapeError):
         s.start(np.matrix([0, 1], np.int8))
