@@ -315,7 +315,9 @@ def _compile(spelled: str) -> Any:  # noqa: ANN401 - jsonschema has no types
         raise
     except Exception as error:  # of jsonschema, of a pattern, of whatever else stands there
         reason = _short(repr(error), quote=False)
-        raise EngineError(f"the schema of an answer is no JSON schema: {reason}") from error
+        raise EngineError(
+            f"the schema of an answer is no JSON schema: {reason}; correct it"
+        ) from error
     return validator
 
 

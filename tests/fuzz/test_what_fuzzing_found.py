@@ -181,7 +181,7 @@ def test_tiles_cut_short_before_their_checksum_are_refused(tmp_path, name):
 def test_a_frame_that_announces_another_size_is_not_unpacked(tmp_path):
     packed = zstandard.ZstdCompressor().compress(bytes(10**6))
     path = written(maps._packed_map("zstd", packed), tmp_path) / "map.tmj"
-    with pytest.raises(SpaceError, match="unpacks to 1000000 bytes, 48 are announced"):
+    with pytest.raises(SpaceError, match="unpacks to 1000000 bytes, and its tiles take 48"):
         read_map(path)
 
 

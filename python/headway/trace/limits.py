@@ -52,7 +52,10 @@ def check_sizes(file: Path, rows: Mapping[str, int], steps: int) -> None:
 def check_rows(file: Path, what: str, rows: int, limit: int) -> None:
     """Refuse a table of more rows than fit."""
     if rows > limit:
-        raise TraceError(f"{file}: {rows} rows of {what} are more than {limit}, which fit")
+        raise TraceError(
+            f"{file}: {rows} rows of {what} are more than {limit}, which fit; cut what was "
+            "recorded into shorter ones"
+        )
 
 
 def check_bytes(file: Path, metadata: Any) -> None:  # noqa: ANN401 - pyarrow has no types
@@ -68,4 +71,7 @@ def check_bytes(file: Path, metadata: Any) -> None:  # noqa: ANN401 - pyarrow ha
     size = sum(group.total_byte_size for group in groups)
     limit = ROW_BYTES_MAX * metadata.num_rows + TEXT_BYTES_MAX
     if size > limit:
-        raise TraceError(f"{file}: it unpacks to {size} bytes, and at most {limit} are read")
+        raise TraceError(
+            f"{file}: it unpacks to {size} bytes, and at most {limit} are read; it is damaged, or "
+            "must be cut into shorter ones"
+        )

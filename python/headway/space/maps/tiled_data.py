@@ -169,7 +169,9 @@ def _from_base64(text: str, compression: str, size: int, where: str) -> NDArray[
             stream = zlib.decompressobj(wbits=47)
             data = stream.decompress(packed, size + 1)
             if len(data) == size and not stream.eof:
-                raise SpaceError(f"{where}: data is damaged: it ends before its checksum")
+                raise SpaceError(
+                    f"{where}: data is damaged: it ends before its checksum; get it anew"
+                )
         elif compression == "zstd":
             data = _from_zstd(packed, size, where)
         elif not compression:
@@ -199,7 +201,10 @@ def _from_zstd(packed: bytes, size: int, where: str) -> bytes:
     try:
         announced = zstandard.get_frame_parameters(packed).content_size
         if announced not in (size, zstandard.CONTENTSIZE_UNKNOWN):
-            raise SpaceError(f"{where}: unpacks to {announced} bytes, {size} are announced")
+            raise SpaceError(
+                f"{where}: data is damaged: it unpacks to {announced} bytes, and its tiles take "
+                f"{size}"
+            )
         # A frame that does not know its size may not have more; one that is cut short is an error.
         unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 27)
         data: bytes = unpacker.decompress(packed, max_output_size=size)
