@@ -258,7 +258,7 @@ def _problem(validator: Any, value: object) -> str | None:  # noqa: ANN401 - jso
     import jsonschema.exceptions  # noqa: PLC0415 - an optional dependency
 
     error = jsonschema.exceptions.best_match(validator.iter_errors(value))
-    return f"at {error.json_path}: {_short(error.message, quote=False)}"
+    return f"at {_place(error)}: {_short(error.message, quote=False)}"
 
 
 def _validator(schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 - jsonschema has no types
@@ -306,9 +306,8 @@ def _compile(spelled: str) -> Any:  # noqa: ANN401 - jsonschema has no types
         validator = kind(schema, registry=EMPTY_REGISTRY)
         _check_parts(schema, validator._resolver.lookup)
     except jsonschema.SchemaError as error:
-        place = error.json_path
         raise EngineError(
-            f"the schema of an answer is no JSON schema: at {place}: "
+            f"the schema of an answer is no JSON schema: at {_place(error)}: "
             f"{_short(error.message, quote=False)}; correct it there"
         ) from None
     except EngineError:
@@ -362,6 +361,12 @@ def _missing(package: str) -> MissingExtraError:
 def _short(text: str, *, quote: bool = True) -> str:
     cut = text if len(text) <= 160 else f"{text[:100]}…{text[-50:]}"
     return repr(cut) if quote else cut
+
+
+def _place(error: Any) -> str:  # noqa: ANN401 - jsonschema has no types
+    """Tell where in the JSON it is; half a character in a name has no encoding."""
+    path: str = error.json_path
+    return path.encode(errors="backslashreplace").decode()
 
 
 def _listed(choices: Sequence[str]) -> str:

@@ -113,7 +113,7 @@ def _parse(text: str, schema: object) -> bool:
     try:
         value, repaired = parse(text, schema=schema)  # type: ignore[arg-type]
     except UnusableAnswerError as error:
-        assert str(error), "no reason"
+        assert str(error).encode(), "no reason"
         return False
     except EngineError as error:
         str(error).encode()

@@ -240,6 +240,15 @@ def test_whatever_is_no_schema_is_refused_in_words(schema):
         check_schema(schema)
 
 
+def test_a_name_that_has_no_encoding_is_told_escaped():
+    with pytest.raises(EngineError, match=r"ud800") as error:
+        check_schema({"properties": {"\ud800": {"type": "int"}}})
+    assert str(error.value).encode()
+    with pytest.raises(UnusableAnswerError, match=r"ud800") as unusable:
+        parse('{"\\ud800": "x"}', schema={"additionalProperties": {"type": "integer"}})
+    assert str(unusable.value).encode()
+
+
 def reply(**usage: int) -> dict:
     return {"choices": [{"message": {"content": "hi"}}], "usage": usage, "model": "\ud800"}
 
