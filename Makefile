@@ -4,8 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/tests/*' -not -path 'rust/proof/*') \
-	Cargo.toml Cargo.lock \
+RUST_SOURCES := $(shell find rust -name '*.rs' -not -path '*/tests/*' -not -path 'rust/proof/*' \
+	-not -path 'rust/fuzz/*') Cargo.toml Cargo.lock \
 	$(wildcard rust/*/Cargo.toml)
 
 .DEFAULT_GOAL := help
@@ -76,6 +76,15 @@ proof: build ## try to break the promise: random runs, every order, live worlds 
 .PHONY: mutants
 mutants: build ## see that the tests notice wrong edits (many minutes): ... MUTANTS='--only core/'
 	$(BIN)/python tests/mutations/check.py $(MUTANTS)
+
+FUZZ_SECONDS ?= 60
+
+# Atheris is there for some Pythons only, and where it is not, inputs are drawn at random.
+.PHONY: fuzz
+fuzz: build ## run the fuzz targets, FUZZ_SECONDS each (60); what breaks one is kept
+	@$(PIP) --only-binary :all: atheris || \
+		echo "no atheris for this Python: the Python targets run on inputs drawn at random"
+	$(BIN)/python tests/fuzz/campaign.py --seconds $(FUZZ_SECONDS) $(FUZZ)
 
 FREE := build/free-threaded
 FREE_PIP = $(FREE)/bin/python -m pip install --quiet --disable-pip-version-check \

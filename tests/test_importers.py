@@ -426,6 +426,7 @@ def test_a_damaged_step_file_is_an_error_naming_it(tmp_path: Path, raw: bytes, s
         ({"step": "4"}, "step: expected a whole number, found '4'"),
         ({"step": -1}, "step: -1 is outside"),
         ({"sec_per_step": 0}, "expected a positive number of seconds, found 0"),
+        ({"sec_per_step": 1e-320}, "sec_per_step: 1e-320 s are fewer than 1e-06"),
         ({"start_date": "13.2.2023"}, "'13.2.2023' is not a time such as"),
         ({"start_date": "February 31, 2023"}, "is not a time such as"),
         ({"curr_time": None}, "curr_time: expected text, found None"),

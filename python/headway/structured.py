@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 _FENCE = re.compile(r"```[\w-]*[ \t]*\n?(.*?)(?:```|\Z)", re.DOTALL)
 _THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
-_LAST_NUMBER = re.compile(r"[-+.\deE]+\Z")
 _LAST_KEY = re.compile(r'"(?:[^"\\]|\\.)*"\s*:\s*\Z')
 
-#: Longer texts are not repaired: no answer is that long, and repairing takes quadratic time.
+#: Longer texts are not repaired: no answer is that long.
 _LONGEST_REPAIR = 100_000
+#: So often a repair may look at a character, for each there is, and besides. What models break
+#: takes 3 looks a character; for some texts the repair takes cubic time.
+_LOOKS_A_CHARACTER, _MORE_LOOKS = 20, 50_000
+#: A key that has no value is looked for in so much of the end.
+_LONGEST_KEY = 1000
 #: At so many places of a text JSON is looked for.
 _MOST_STARTS = 64
 
@@ -170,10 +174,11 @@ def _repairs(text: str) -> Iterator[Any]:
     yield from _embedded(text)
     if len(text) > _LONGEST_REPAIR:
         return
+    looks = [_LOOKS_A_CHARACTER * len(text) + _MORE_LOOKS]
     for part in [*fenced, text]:
         start = re.search(r"[{\[]", part)
         if start:
-            yield from _mended(part[start.start() :])
+            yield from _mended(part[start.start() :], looks)
 
 
 def _embedded(text: str) -> Iterator[Any]:
@@ -191,8 +196,34 @@ def _embedded(text: str) -> Iterator[Any]:
         yield value
 
 
-def _mended(text: str) -> Iterator[Any]:
-    """Yield what json-repair makes of broken JSON, if it makes anything."""
+class _Watched(str):
+    """A text that gives up when it has been looked at too often; all parts of it share a count."""
+
+    __slots__ = ("_looks",)
+    _looks: list[int]
+
+    @classmethod
+    def of(cls, text: str, looks: list[int]) -> _Watched:
+        watched = cls(text)
+        watched._looks = looks
+        return watched
+
+    def __getitem__(self, at: Any) -> str:  # noqa: ANN401 - what str takes
+        found = super().__getitem__(at)
+        self._looks[0] -= 1 + len(found) // 64
+        if self._looks[0] < 0:
+            raise UnusableAnswerError("the text would take too long to repair")
+        return _Watched.of(found, self._looks) if isinstance(at, slice) else found
+
+    def __add__(self, other: str) -> str:
+        return _Watched.of(super().__add__(other), self._looks)
+
+    def __radd__(self, other: str) -> str:
+        return _Watched.of(other + str(self), self._looks)
+
+
+def _mended(text: str, looks: list[int]) -> Iterator[Any]:
+    """Yield what json-repair makes of broken JSON, if it makes anything with so many looks."""
     try:
         import json_repair  # noqa: PLC0415 - an optional dependency
     except ImportError as error:
@@ -201,10 +232,12 @@ def _mended(text: str) -> Iterator[Any]:
     # A number at the very end may be half a number, and a key there has no value: both are left
     # out rather than made up, so that the schema decides.
     if len(re.findall(r'(?<!\\)"', text)) % 2 == 0:
-        text = _LAST_NUMBER.sub("", text).rstrip()
-        text = _LAST_KEY.sub("", text).rstrip().rstrip(",")
+        text = text.rstrip("+-.0123456789eE").rstrip()
+        key = _LAST_KEY.search(text, max(0, len(text) - _LONGEST_KEY))
+        text = text[: key.start() if key else len(text)].rstrip().rstrip(",")
     try:
-        value = json.loads(json.dumps(json_repair.loads(text), allow_nan=False))
+        mended = json_repair.loads(_Watched.of(text, looks))
+        value = json.loads(json.dumps(mended, allow_nan=False))
     except Exception:
         return  # whatever it stumbles over, the text is not usable
     yield value
@@ -220,10 +253,12 @@ def _problem(validator: Any, value: object) -> str | None:  # noqa: ANN401 - jso
             return None
     except RecursionError:
         return "the answer is nested too deeply"
+    except OverflowError:
+        return "the answer has a number that is too large to be checked"
     import jsonschema.exceptions  # noqa: PLC0415 - an optional dependency
 
     error = jsonschema.exceptions.best_match(validator.iter_errors(value))
-    return f"at {error.json_path}: {_short(error.message, quote=False)}"
+    return f"at {_place(error)}: {_short(error.message, quote=False)}"
 
 
 def _validator(schema: Mapping[str, Any]) -> Any:  # noqa: ANN401 - jsonschema has no types
@@ -264,22 +299,29 @@ def _compile(spelled: str) -> Any:  # noqa: ANN401 - jsonschema has no types
     except ImportError as error:
         raise _missing("jsonschema") from error
     schema = json.loads(spelled)
-    kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     try:
+        kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
         kind.check_schema(schema)
+        # With an empty registry a reference to an address is an error; jsonschema would fetch it.
+        validator = kind(schema, registry=EMPTY_REGISTRY)
+        _check_parts(schema, validator._resolver.lookup)
     except jsonschema.SchemaError as error:
-        place = error.json_path
         raise EngineError(
-            f"the schema of an answer is no JSON schema: at {place}: "
+            f"the schema of an answer is no JSON schema: at {_place(error)}: "
             f"{_short(error.message, quote=False)}; correct it there"
         ) from None
-    # With an empty registry a reference to an address is an error; jsonschema would fetch it.
-    validator = kind(schema, registry=EMPTY_REGISTRY)
-    _check_references(schema, validator._resolver.lookup)
+    except EngineError:
+        raise
+    except Exception as error:  # of jsonschema, of a pattern, of whatever else stands there
+        reason = _short(repr(error), quote=False)
+        raise EngineError(
+            f"the schema of an answer is no JSON schema: {reason}; correct it"
+        ) from error
     return validator
 
 
-def _check_references(schema: Any, look_up: Callable[[str], object]) -> None:  # noqa: ANN401 - JSON
+def _check_parts(schema: Any, look_up: Callable[[str], object]) -> None:  # noqa: ANN401 - JSON
+    """Refuse references to what is not there, and names that are no patterns but must be."""
     from referencing.exceptions import Unresolvable  # noqa: PLC0415 - an optional dependency
 
     left = [schema]
@@ -292,6 +334,9 @@ def _check_references(schema: Any, look_up: Callable[[str], object]) -> None:  #
         left.extend(
             part[key] for key in part if key not in ("enum", "const", "default", "examples")
         )
+        names = part.get("patternProperties")
+        for name in names if isinstance(names, dict) else ():
+            re.compile(name)
         for reference in (part.get("$ref"), part.get("$dynamicRef")):
             if not isinstance(reference, str):
                 continue
@@ -316,6 +361,12 @@ def _missing(package: str) -> MissingExtraError:
 def _short(text: str, *, quote: bool = True) -> str:
     cut = text if len(text) <= 160 else f"{text[:100]}…{text[-50:]}"
     return repr(cut) if quote else cut
+
+
+def _place(error: Any) -> str:  # noqa: ANN401 - jsonschema has no types
+    """Tell where in the JSON it is; half a character in a name has no encoding."""
+    path: str = error.json_path
+    return path.encode(errors="backslashreplace").decode()
 
 
 def _listed(choices: Sequence[str]) -> str:

@@ -133,12 +133,22 @@ def _read(path: Path) -> Preset:
         t0=_number(path, content, "t0"),
         p=_number(path, content, "p"),
         d=_number(path, content, "d"),
-        max_sequences=int(_number(path, content, "max_sequences")),
-        token_budget=int(_number(path, content, "token_budget")),
+        max_sequences=_whole(path, content, "max_sequences"),
+        token_budget=_whole(path, content, "token_budget"),
         source=f"{source} ({path.name})",
     )
-    preset.server(1)  # refuses what is out of range
+    try:
+        preset.server(1)
+    except EngineError as error:
+        raise EngineError(f"the preset {path}: {error}") from error
     return preset
+
+
+def _whole(path: Path, content: dict[str, object], field: str) -> int:
+    value = _number(path, content, field)
+    if value != int(value):
+        raise EngineError(f"the preset {path}: {field} is {value!r}, it must be a whole number")
+    return int(value)
 
 
 def _number(path: Path, content: dict[str, object], field: str) -> float:

@@ -14,6 +14,7 @@ from headway.importers.inference import NOTES, infer_calls
 from headway.importers.normalized import read_normalized
 from headway.importers.town_clock import jumps
 from headway.trace.model import Meta, Trace
+from headway.trace.validate import find_problems, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,10 +83,15 @@ def import_recording(
     folder = Path(path)
     kind = _recognise(folder) if layout == "auto" else layout
     if kind == "normalized":
-        return read_normalized(folder, name=name)
-    reading = Reading(on_missing_step, on_extra_steps, on_missing_memory, progress)
-    read = read_storage if kind == "storage" else read_compressed
-    return _as_trace(read(folder, reading), name or folder.resolve().name)
+        trace = read_normalized(folder, name=name)
+    else:
+        reading = Reading(on_missing_step, on_extra_steps, on_missing_memory, progress)
+        read = read_storage if kind == "storage" else read_compressed
+        trace = _as_trace(read(folder, reading), name or folder.resolve().name)
+    problems = find_problems(trace)
+    if problems:
+        raise TraceError(f"{folder}: {summary(problems)}")
+    return trace
 
 
 def _check_choice(what: str, value: str, choices: tuple[str, ...]) -> None:

@@ -30,12 +30,16 @@ from headway.importers.town_clock import iso_time
 from headway.trace.model import BASES, Calls, Meta, Trace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
 STEPS_MAX = 100_000_000
 TOKENS_MAX = (1 << 31) - 1
+#: Of the table of calls unpacked, and of one line of it.
+CALLS_BYTES_MAX = 1 << 30
+LINE_BYTES_MAX = 1 << 16
 CALLS_FILE = "llm_calls_inferred.csv.gz"
 CALL_FIELDS = ("step", "agent", "prompt_tokens_est", "output_tokens_est", "partner")
 
@@ -172,8 +176,8 @@ def read_calls(path: Path, agents: int, steps: int) -> Calls:
     }
     met: dict[tuple[int, int], int] = {}
     try:
-        with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
-            reader = csv.DictReader(lines)
+        with gzip.open(path) as packed:
+            reader = csv.DictReader(_lines(packed, path))
             absent = {*CALL_FIELDS, "function", "basis"} - set(reader.fieldnames or ())
             if absent:
                 raise TraceError(f"{path}: the columns {', '.join(sorted(absent))} are missing")
@@ -182,6 +186,19 @@ def read_calls(path: Path, agents: int, steps: int) -> Calls:
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as e:
         raise TraceError(f"{path}: damaged or no gzip file ({e}); fetch it again") from e
     return columns.calls()
+
+
+def _lines(packed: gzip.GzipFile, path: Path) -> Iterator[str]:
+    """Yield the lines of a text that must not unpack to more than fits."""
+    left = CALLS_BYTES_MAX
+    while line := packed.readline(min(left, LINE_BYTES_MAX) + 1):
+        left -= len(line)
+        if left < 0 or len(line) > LINE_BYTES_MAX:
+            raise TraceError(
+                f"{path}: unpacked it has more than {CALLS_BYTES_MAX} bytes, or {LINE_BYTES_MAX} "
+                "in one line; cut the recording into shorter ones"
+            )
+        yield line.decode("utf-8")
 
 
 def _add_row(

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 #: Larger files are refused: no recorded town comes near, and reading one needs several times this.
 BYTES_MAX = 2 << 30
+#: Of a step: no clock of a recording tells less.
+SECONDS_MIN = 1e-6
 
 
 def read_bytes(path: Path) -> bytes:
@@ -104,6 +106,10 @@ def as_seconds(value: object, where: str) -> float:
     """Return the value as a positive, finite number of seconds."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
         raise TraceError(f"{where}: expected a positive number of seconds, found {shown(value)}")
+    if value < SECONDS_MIN:
+        raise TraceError(
+            f"{where}: {value} s are fewer than {SECONDS_MIN}, the least that is taken"
+        )
     return float(value)
 
 

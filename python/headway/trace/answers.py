@@ -12,13 +12,24 @@ import re
 import uuid
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headway.errors import TraceError
-from headway.trace.store import _arrow, _blaming, _check_column, _sync
+from headway.trace import limits
+from headway.trace.limits import check_rows
+from headway.trace.store import (
+    _arrow,
+    _blaming,
+    _check_column,
+    _sync,
+    open_table,
+    read_columns,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import pyarrow
 
 FILE = "answers.parquet"
 
@@ -146,23 +157,38 @@ def read_answers(path: str | os.PathLike[str]) -> list[RecordedAnswer]:
     MissingExtraError
         Where pyarrow is not installed.
     """
-    _, pq = _arrow()
+    _arrow()
     file = Path(path) / FILE
-    if not file.is_file():
-        raise TraceError(
-            f"{file} is missing: no answers were recorded there; record a run, or give another path"
-        )
     with _blaming(file):
-        with pq.ParquetFile(file, page_checksum_verification=True) as source:
+        if not file.is_file():
+            raise TraceError(
+                f"{file} is missing: no answers were recorded there; record a run, or give another "
+                "path"
+            )
+        texts = [name for name, kind in _COLUMNS.items() if kind == "string"]
+        with open_table(file, texts) as source:
             _check_version(file, source.schema_arrow.metadata)
+            check_rows(file, "answers", source.metadata.num_rows, limits.CALLS_MAX)
             for column, kind in _COLUMNS.items():
                 _check_column(file, source.schema_arrow, column, kind)
-            data = source.read(columns=list(_COLUMNS))
-        columns = [data[name].to_pylist() for name in _COLUMNS]
+            data = read_columns(source, list(_COLUMNS))
+        columns = [_values(data[name]) for name in _COLUMNS]
     rows = [RecordedAnswer(*values) for values in zip(*columns, strict=True)]
     _check(file, rows)
     _check_order(file, rows)
     return rows
+
+
+def _values(column: pyarrow.ChunkedArray) -> list[Any]:
+    """Return the values of a column; a text that repeats is one object."""
+    if not hasattr(column.type, "index_type"):
+        values: list[Any] = column.to_pylist()
+        return values
+    found: list[Any] = []
+    for chunk in column.chunks:
+        texts = chunk.dictionary.to_pylist()
+        found += [None if at is None else texts[at] for at in chunk.indices.to_pylist()]
+    return found
 
 
 def _check_target(file: Path, *, overwrite: bool) -> None:

@@ -25,6 +25,7 @@ from headway.trace.header import (
     is_header,
     read_header,
 )
+from headway.trace.limits import check_bytes, check_sizes
 from headway.trace.metric import moved
 from headway.trace.model import BASES, Agents, Calls, Trace
 from headway.trace.validate import find_problems, summary, validate_trace
@@ -123,6 +124,7 @@ def read_trace(path: str | os.PathLike[str]) -> Trace:
     folder = Path(path)
     with _blaming(folder / META_FILE):
         head = read_header(folder)
+    check_sizes(folder / META_FILE, head.rows, head.steps)
     trace = Trace(
         meta=head.meta,
         agents=_agents(folder, _read_table(folder, "agents", head)),
@@ -287,7 +289,6 @@ def _blaming(file: Path) -> Iterator[None]:
 
 def _read_table(folder: Path, table: str, head: Header) -> dict[str, Any]:
     """Return the columns of a table: arrays, and Arrow columns where they hold texts."""
-    _, pq = _arrow()
     file = folder / f"{table}.parquet"
     wanted = {
         column: COORDINATES[head.kind] if kind == "coordinate" else kind
@@ -296,15 +297,17 @@ def _read_table(folder: Path, table: str, head: Header) -> dict[str, Any]:
     if not file.is_file():
         raise TraceError(f"{file} is missing; the trace is incomplete, get it anew")
     with _blaming(file):
-        with pq.ParquetFile(file, page_checksum_verification=True) as source:
+        texts = [column for column, kind in wanted.items() if kind == "string"]
+        with open_table(file, texts) as source:
             for column, kind in wanted.items():
                 _check_column(file, source.schema_arrow, column, kind)
-            data = source.read(columns=list(wanted))
-        if data.num_rows != head.rows[table]:
-            raise TraceError(
-                f"{file} has {data.num_rows} rows, but {META_FILE} says {head.rows[table]}; "
-                "one of the two is damaged or from another trace"
-            )
+            rows = source.metadata.num_rows
+            if rows != head.rows[table]:
+                raise TraceError(
+                    f"{file} has {rows} rows, but {META_FILE} says {head.rows[table]}; "
+                    "one of the two is damaged or from another trace"
+                )
+            data = read_columns(source, list(wanted))
         for column in wanted:
             if data[column].null_count:
                 row = int(np.argmax(data[column].is_null().to_numpy()))
@@ -316,6 +319,27 @@ def _read_table(folder: Path, table: str, head: Header) -> dict[str, Any]:
             column: data[column] if kind == "string" else data[column].to_numpy()
             for column, kind in wanted.items()
         }
+
+
+def open_table(file: Path, texts: list[str]) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Open a Parquet file whose pages are checked; each different text is unpacked once."""
+    _, pq = _arrow()
+    with pq.ParquetFile(file) as source:
+        check_bytes(file, source.metadata)
+        columns = [source.schema.column(at) for at in range(len(source.schema))]
+        known = {column.path for column in columns if column.physical_type == "BYTE_ARRAY"}
+    return pq.ParquetFile(
+        file,
+        page_checksum_verification=True,
+        read_dictionary=[text for text in texts if text in known],
+    )
+
+
+def read_columns(source: Any, columns: list[str]) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Return the columns of an open file, checked for texts that are not there."""
+    data = source.read(columns=columns)
+    data.validate(full=True)
+    return data
 
 
 def _check_column(file: Path, schema: pyarrow.Schema, column: str, wanted: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headway.errors import TraceError
+from headway.trace.limits import size_problem
 from headway.trace.metric import GRID_LIMIT, METRICS, PLANE_LIMIT, moved
 from headway.trace.model import BASES, CALL_COLUMNS, Trace
 
@@ -122,6 +123,8 @@ def _shape_problems(trace: Trace) -> Iterator[Problem]:
         )
     elif len(places) < 2:
         yield Problem("positions", "", "there is no step; at least 1 is needed")
+    elif too_many := size_problem(n, trace.n_steps):
+        yield Problem("positions", "", too_many)
 
 
 def _column_problems(

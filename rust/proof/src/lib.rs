@@ -34,12 +34,14 @@
 //! | [`sweep`] | many seeds, each run and compared, and counts of what came of them |
 //! | [`report`] | the counts as a table and as JSON |
 //! | [`orders`] | small worlds in every order of starts, reads and finishes, instead of some |
+//! | [`fuzz`] | calls made of any bytes, for a fuzzer |
 //!
 //! The tests show that wrong rules are noticed: `tests/as_if_lockstep.rs` loosens the bounds a
 //! little, `tests/the_published_traps.rs` holds what is known to go wrong around the published
 //! rules. `tests/twin.rs` compares the scheduler with the twin after every event.
 
 pub mod agent;
+pub mod fuzz;
 pub mod ground;
 pub mod judge;
 pub mod kind;

@@ -10,6 +10,8 @@ use std::thread::available_parallelism;
 #[allow(clippy::disallowed_types, reason = "the rate is measured; nothing else depends on it")]
 use std::time::Instant;
 
+use headway_proof::fuzz::campaign::Campaign;
+use headway_proof::fuzz::{TARGETS, Target};
 use headway_proof::orders::{self, Size};
 use headway_proof::report;
 use headway_proof::setting::Setting;
@@ -20,17 +22,23 @@ const USAGE: &str = "\
 Usage: headway-proof random [--runs N] [--first-seed S] [--threads N] [--json FILE]
        headway-proof random --seed S
        headway-proof orders [--small | --full] [--json FILE]
+       headway-proof fuzz TARGET [--seconds N] [--first N] [--broken FILE]
+       headway-proof fuzz TARGET FILE
 
 `random` runs random worlds out of order and in lock-step and counts those that differ. One seed
-decides all of a world. `orders` runs small worlds in every order there is. The exit code is 1 if
-any differs.
+decides all of a world. `orders` runs small worlds in every order there is. `fuzz` runs a target on
+its seeds and on inputs drawn at random, or on the one in a file. The exit code is 1 if any differs
+or breaks.
 
   --runs N        worlds, in total over all kinds (default 10000)
   --first-seed S  the seed of the first; the others follow (default 0)
   --seed S        this one alone, in more words
   --threads N     how many share the work (default: one for each core); changes no count
   --small, --full which small worlds: those of the tests, or all (default --small)
-  --json FILE     also write the counts there";
+  --json FILE     also write the counts there
+  --seconds N     how long inputs are drawn (default 60)
+  --first N       the number of the first input that is drawn; the others follow (default 0)
+  --broken FILE   where to leave an input that breaks the target (default broken.input)";
 
 fn main() -> ExitCode {
     let mut arguments = lexopt::Parser::from_env();
@@ -47,6 +55,7 @@ fn command(arguments: &mut lexopt::Parser) -> Result<ExitCode, lexopt::Error> {
     match arguments.next()? {
         Some(Value(name)) if name == "random" => random(arguments),
         Some(Value(name)) if name == "orders" => orders(arguments),
+        Some(Value(name)) if name == "fuzz" => fuzz(arguments),
         Some(Long("help") | Short('h')) => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)
@@ -104,6 +113,40 @@ fn orders(arguments: &mut lexopt::Parser) -> Result<ExitCode, lexopt::Error> {
     }
     let good = orders::report(size, file.as_deref()).map_err(|error| error.to_string())?;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn fuzz(arguments: &mut lexopt::Parser) -> Result<ExitCode, lexopt::Error> {
+    let (mut seconds, mut first, mut broken) = (60_u64, 0, PathBuf::from("broken.input"));
+    let (mut target, mut file): (Option<Target>, Option<PathBuf>) = (None, None);
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("seconds") => seconds = arguments.value()?.parse()?,
+            Long("first") => first = arguments.value()?.parse()?,
+            Long("broken") => broken = PathBuf::from(arguments.value()?),
+            Value(name) if target.is_none() => {
+                let known = TARGETS.into_iter().find(|known| name == known.name);
+                let names = TARGETS.map(|known| known.name).join(", ");
+                target =
+                    Some(known.ok_or(format!("no target {}; there are {names}", name.display()))?);
+            }
+            Value(path) if file.is_none() => file = Some(PathBuf::from(path)),
+            other => return Err(other.unexpected()),
+        }
+    }
+    let target = target.ok_or("name a target")?;
+    if let Some(file) = file {
+        let input =
+            fs::read(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+        (target.run)(&input);
+        println!("{} does not break {}", file.display(), target.name);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let campaign = Campaign::new(target, first);
+    #[allow(clippy::disallowed_types, reason = "how long it goes on is what was asked for")]
+    let start = Instant::now();
+    let done = campaign.run(&broken, || start.elapsed().as_secs() < seconds);
+    println!("{{\"executions\": {}}}", done.executions);
+    Ok(if done.broke { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Runs one seed alone, and says what came of it.

@@ -6,7 +6,7 @@ use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayDescrMethods, PyArrayMethods, PyReadonlyArray,
     PyReadonlyArray1, PyReadonlyArray2, PyUntypedArray, PyUntypedArrayMethods,
 };
-use pyo3::exceptions::PyOverflowError;
+use pyo3::exceptions::{PyMemoryError, PyOverflowError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyInt};
@@ -30,12 +30,13 @@ impl Positions {
     }
 }
 
-/// Reads anything that `numpy.asarray` makes an array, without a copy where it is one.
+/// Reads anything that `numpy.asarray` makes an array, without a copy where it is one. Of a class
+/// derived from arrays, whose shapes may follow rules of their own, only the array is taken.
 fn as_array<'py>(given: &Bound<'py, PyAny>, what: &str) -> PyResult<Bound<'py, PyUntypedArray>> {
-    if let Ok(array) = given.cast::<PyUntypedArray>() {
+    let py = given.py();
+    if let Ok(array) = given.cast_exact::<PyUntypedArray>() {
         return Ok(array.clone());
     }
-    let py = given.py();
     let numpy = py.import(intern!(py, "numpy"))?;
     let made = numpy.call_method1(intern!(py, "asarray"), (given,));
     let array = made.map_err(|error| {
@@ -43,6 +44,16 @@ fn as_array<'py>(given: &Bound<'py, PyAny>, what: &str) -> PyResult<Bound<'py, P
         plain(py, "ArrayShapeError", message)
     })?;
     Ok(array.cast_into::<PyUntypedArray>()?)
+}
+
+/// Refuses more than there is memory for, before a copy is made: an array may repeat one number in
+/// itself so often that it has no size, and Rust would end the process.
+pub fn check_room(what: &str, count: usize, bytes_each: usize) -> PyResult<()> {
+    let bytes = count.saturating_mul(bytes_each);
+    Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| {
+        let message = format!("{count} {what} need {bytes} bytes of memory, more than there are");
+        PyMemoryError::new_err(message)
+    })
 }
 
 /// Whether the numbers lie where the processor can read them; fields of records may not.
@@ -98,6 +109,7 @@ fn whole_numbers(array: &Bound<'_, PyUntypedArray>, what: &str) -> PyResult<Vec<
     if array.len() == 0 {
         return Ok(Vec::new());
     }
+    check_room(what, array.len(), 2 * size_of::<i128>())?;
     match array.dtype().kind() {
         b'i' => {
             let wide = copy_as(array, "int64")?.call_method1("reshape", (-1,))?;
@@ -122,6 +134,7 @@ pub fn integers<T>(
     if let Ok(array) = given.extract::<PyReadonlyArray1<'_, i64>>()
         && is_aligned(&array)
     {
+        check_room(what, array.len(), size_of::<i128>())?;
         return array.as_array().iter().map(|&x| read(i128::from(x))).collect();
     }
     let array = as_array(given, what)?;
@@ -175,6 +188,7 @@ pub fn positions(given: &Bound<'_, PyAny>, whose: impl Fn(usize) -> Whose) -> Py
     if array.ndim() != 2 || array.shape()[1] != 2 {
         return Err(wrong_shape(&array, "positions", "(k, 2)"));
     }
+    check_room("positions", array.shape()[0], size_of::<[f64; 2]>())?;
     match array.dtype().kind() {
         b'i' | b'u' => grid(&array, whose).map(Positions::Grid),
         b'f' => plane(&array).map(Positions::Plane),

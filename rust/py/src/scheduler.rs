@@ -12,6 +12,9 @@ use crate::places::{Kind, OTHER_KIND, Place, Start};
 use crate::shared::Shared;
 use crate::story::PyStoryEntry;
 
+/// More than a scheduler takes for each, also while it is made.
+const BYTES_AN_AGENT: usize = 512;
+
 /// Events the story remembers by default, of all agents together.
 const STORY_CAPACITY: usize = 65536;
 
@@ -137,6 +140,7 @@ impl PyScheduler {
         };
         let (metric, start) = Start::read(positions, &metric, wrap, graph)?;
         let (kind, agents) = (start.kind(), start.agents());
+        arrays::check_room("agents", agents, BYTES_AN_AGENT)?;
         let (footprints, common) = footprints(sight, speed, reach, agents)?;
         let worlds = worlds.map(|given| worlds_of(given, agents)).transpose()?;
         let world = |i: usize| worlds.as_ref().map_or(0, |worlds| worlds[i]);

@@ -145,14 +145,18 @@ def answer_of(content: object, request: Request, model: str) -> Answer:
     if request.choices:
         text = _unwrapped(text)
     return Answer(
-        # Half a surrogate pair has no encoding, so it could not be kept anywhere.
-        text=text.encode(errors="replace").decode(),
+        text=_sayable(text),
         prompt_tokens=_count(usage, "prompt_tokens") or 0,
         output_tokens=_count(usage, "completion_tokens") or 0,
         cached_tokens=_count(details, "cached_tokens"),
         finish="length" if finish == "length" else "stop",
-        model=said if isinstance(said, str) and said else model,
+        model=_sayable(said) if isinstance(said, str) and said else model,
     )
+
+
+def _sayable(text: str) -> str:
+    """Replace half a surrogate pair, which has no encoding and could not be kept anywhere."""
+    return text.encode(errors="replace").decode()
 
 
 def models_of(content: object) -> dict[str, str]:
@@ -188,8 +192,10 @@ def _kind(value: object) -> str:
 
 
 def _count(content: object, name: str) -> int | None:
+    """Return a number of tokens; one that cannot be, and that no trace could hold, is not told."""
     value = content.get(name) if isinstance(content, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    sound = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+    return value if sound else None
 
 
 def _unwrapped(text: str) -> str:

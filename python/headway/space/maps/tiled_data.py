@@ -148,9 +148,13 @@ def numbers_of_tiles(
 
 
 def _from_list(cells: list[Any], where: str) -> NDArray[np.int64]:
+    kinds = set(map(type, cells))
+    # Of a fraction the whole would be left, and "1_0" is ten to Python.
+    digits = "".join(map(str.strip, cells)) if kinds == {str} else "0"
+    sound = kinds in (set(), {int}, {str}) and digits.isascii() and digits.isdigit()
     try:
-        tiles = np.array([int(cell) for cell in cells], np.int64)
-    except (ValueError, TypeError, OverflowError):
+        tiles = np.array([int(cell) for cell in cells] if sound else [-1], np.int64)
+    except (ValueError, OverflowError):
         tiles = np.array([-1])
     if len(tiles) and not 0 <= tiles.min() <= tiles.max() < 2**32:
         raise SpaceError(f"{where}: data must hold tile numbers within 0..2**32-1 and nothing else")
@@ -162,9 +166,14 @@ def _from_base64(text: str, compression: str, size: int, where: str) -> NDArray[
         packed = base64.b64decode("".join(text.split()), validate=True)
         if compression in ("zlib", "gzip"):
             # Reads no further than the size announced, however much there is.
-            data = zlib.decompressobj(wbits=47).decompress(packed, size + 1)
+            stream = zlib.decompressobj(wbits=47)
+            data = stream.decompress(packed, size + 1)
+            if len(data) == size and not stream.eof:
+                raise SpaceError(
+                    f"{where}: data is damaged: it ends before its checksum; get it anew"
+                )
         elif compression == "zstd":
-            data = _from_zstd(packed, size + 1, where)
+            data = _from_zstd(packed, size, where)
         elif not compression:
             data = packed
         else:
@@ -190,8 +199,15 @@ def _from_zstd(packed: bytes, size: int, where: str) -> bytes:
             f'pip install "headway[maps]", or save the map with another compression'
         ) from error
     try:
-        reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(packed)
-        data: bytes = reader.read(size)
+        announced = zstandard.get_frame_parameters(packed).content_size
+        if announced not in (size, zstandard.CONTENTSIZE_UNKNOWN):
+            raise SpaceError(
+                f"{where}: data is damaged: it unpacks to {announced} bytes, and its tiles take "
+                f"{size}"
+            )
+        # A frame that does not know its size may not have more; one that is cut short is an error.
+        unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 27)
+        data: bytes = unpacker.decompress(packed, max_output_size=size)
     except zstandard.ZstdError as error:
         raise SpaceError(f"{where}: data is damaged: {error}") from error
     return data

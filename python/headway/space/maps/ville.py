@@ -99,16 +99,17 @@ def _matrix(path: Path, width: int, height: int) -> NDArray[np.int64]:
             f"{path}: {len(cells)} tiles, but {width} x {height} = {width * height} are announced "
             f"in maze_meta_info.json"
         )
-    try:
-        return np.array([int(cell) for cell in cells], np.int64)
-    except (ValueError, OverflowError):
-        for tile, cell in enumerate(cells):
-            if not cell.isdecimal() or len(cell) > 18:
-                raise SpaceError(
-                    f"{path}: tile ({tile % width}, {tile // width}) must hold a block number, "
-                    f"got {shown(cell)}"
-                ) from None
-        raise
+    for tile, cell in enumerate(cells):
+        if not _is_number(cell):
+            raise SpaceError(
+                f"{path}: tile ({tile % width}, {tile // width}) must hold a block number, "
+                f"got {shown(cell)}"
+            )
+    return np.array([int(cell) for cell in cells], np.int64)
+
+
+def _is_number(cell: str) -> bool:
+    return cell.isascii() and cell.isdecimal() and len(cell) <= 18
 
 
 def _blocks(path: Path) -> dict[int, str]:
@@ -122,7 +123,7 @@ def _blocks(path: Path) -> dict[int, str]:
         cells = [cell.strip() for cell in row]
         if not any(cells):
             continue
-        if len(cells) < 2 or not cells[0].isdecimal() or len(cells[0]) > 18 or not cells[-1]:
+        if len(cells) < 2 or not _is_number(cells[0]) or not cells[-1]:
             raise SpaceError(
                 f"{path}, line {line}: expected a block number and names, got {shown(row)}"
             )
