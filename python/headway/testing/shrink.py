@@ -69,15 +69,25 @@ class Shrinker:
         return (best, shown) if difference is None else (smaller, difference)
 
     def _earlier_cut(self, best: Case, shown: Difference) -> tuple[Case, Difference]:
-        for cut in (None, (best.cut or 0) // 2, (best.cut or 0) - 1):
-            if best.cut is not None and (cut is None or 0 < cut < best.cut):
-                best, shown = self._take(best, shown, replace(best, cut=cut))
+        if best.cut is not None:
+            best, shown = self._take(best, shown, replace(best, cut=None))
+        less = (best.cut or 0) // 2
+        while best.cut is not None and less > 0:
+            smaller = replace(best, cut=best.cut - less)
+            taken, shown = self._take(best, shown, smaller)
+            less = min(less, (best.cut - less) // 2) if taken is smaller else less // 2
+            best = taken
         return best, shown
 
     def _fewer_steps(self, best: Case, shown: Difference) -> tuple[Case, Difference]:
-        for steps in (shown.step + 1, best.steps // 2, best.steps - 1):
-            if 0 < steps < best.steps:
-                best, shown = self._take(best, shown, replace(best, steps=steps))
+        if shown.step + 1 < best.steps:
+            best, shown = self._take(best, shown, replace(best, steps=shown.step + 1))
+        less = best.steps // 2
+        while less > 0:
+            smaller = replace(best, steps=best.steps - less)
+            taken, shown = self._take(best, shown, smaller)
+            less = min(less, (best.steps - less) // 2) if taken is smaller else less // 2
+            best = taken
         return best, shown
 
     def _fewer_agents(self, best: Case, shown: Difference) -> tuple[Case, Difference]:
