@@ -41,6 +41,7 @@ pub enum Status {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub(crate) struct Agent {
     pub(crate) footprint: Footprint,
     pub(crate) status: Status,
@@ -73,6 +74,7 @@ pub struct Scheduler<S: Space> {
     pub(crate) frontier: Frontier,
     pub(crate) log: Log,
     pub(crate) batch: u64,
+    examinations: u64,
 }
 
 impl<S: Space> Scheduler<S> {
@@ -88,6 +90,26 @@ impl<S: Space> Scheduler<S> {
         agents: &[NewAgent<S::Position>],
         story_capacity: usize,
     ) -> Result<Self, Error> {
+        let clocks = vec![0; agents.len()];
+        Self::resume(space, rule, agents, &clocks, story_capacity)
+    }
+
+    /// A scheduler that goes on where another one was: `agents[i]` stands where it stood at the
+    /// start of step `clocks[i]`, the next it will execute. All are taken to have joined at step 0.
+    ///
+    /// # Errors
+    /// `BadPosition`, `BadFootprint`, `TooMany`.
+    ///
+    /// # Panics
+    /// Where `agents` and `clocks` differ in length.
+    pub fn resume(
+        space: S,
+        rule: Rule,
+        agents: &[NewAgent<S::Position>],
+        clocks: &[Step],
+        story_capacity: usize,
+    ) -> Result<Self, Error> {
+        assert_eq!(agents.len(), clocks.len(), "Condition failed: one clock for each agent");
         let widest = agents.iter().map(|agent| agent.footprint).reduce(|a, b| a.union(&b));
         let widest = widest.unwrap_or(Footprint { sight: 0.0, reach: 0.0, speed: 0.0 });
         // What an agent one step behind can affect: the usual search looks about that far.
@@ -103,13 +125,20 @@ impl<S: Space> Scheduler<S> {
             frontier: Frontier::default(),
             log: Log::new(story_capacity),
             batch: 0,
+            examinations: 0,
         };
-        for (i, agent) in agents.iter().enumerate() {
+        for (i, (agent, clock)) in agents.iter().zip(clocks).enumerate() {
             scheduler.check_new(AgentId(i as u32), agent)?;
+            if *clock == Step::MAX {
+                return Err(Error::TooMany { what: "steps", limit: Step::MAX - 1 });
+            }
         }
-        let ids: Vec<_> = agents.iter().map(|agent| scheduler.insert(agent, 0)).collect();
+        for (agent, &clock) in agents.iter().zip(clocks) {
+            let id = scheduler.insert(agent, clock);
+            scheduler.agents[id.index()].joined = 0;
+        }
         let mut newly_ready = Vec::new();
-        for id in ids {
+        for id in (0..agents.len() as u32).map(AgentId) {
             scheduler.examine(id, &mut newly_ready);
         }
         scheduler.form_clusters(&mut newly_ready);
@@ -212,6 +241,12 @@ impl<S: Space> Scheduler<S> {
         self.frontier.smallest()
     }
 
+    /// How often anybody's blockers have been looked for: once for each step of each agent, and
+    /// again each time it might have been freed.
+    pub fn examinations(&self) -> u64 {
+        self.examinations
+    }
+
     /// Number of agents that ever joined; ids are below it.
     pub fn agents_joined(&self) -> usize {
         self.agents.len()
@@ -307,6 +342,7 @@ impl<S: Space> Scheduler<S> {
 
     /// Decides anew about an agent that is neither ready nor running.
     pub(crate) fn examine(&mut self, id: AgentId, newly_ready: &mut Vec<AgentId>) {
+        self.examinations += 1;
         let mut found = None;
         self.each_blocker(id, |blocker, bound, distance| {
             found = Some((blocker, bound, distance));
