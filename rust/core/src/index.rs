@@ -34,8 +34,18 @@ pub struct Entry<P> {
 }
 
 impl<P> Entry<P> {
+    /// Somebody who is there; for indexes that keep no lists.
+    pub const fn new(position: P, clock: Step, world: World) -> Self {
+        Self { position, clock, world, layer: 0, leaf: 0, next: NONE, previous: NONE }
+    }
+
+    /// Says that the agent has left.
+    pub const fn leave(&mut self) {
+        self.leaf = NONE;
+    }
+
     /// False once the agent has left.
-    pub(crate) const fn is_present(&self) -> bool {
+    pub const fn is_present(&self) -> bool {
         self.leaf != NONE
     }
 }

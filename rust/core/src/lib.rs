@@ -13,7 +13,7 @@
 //! | [`rule`] | **the rule**: who may start while others are behind, and why that is safe |
 //! | [`metric`] | positions and distances |
 //! | `index` | where and when everybody is, searchable by both: what an index offers |
-//! | `quadtree` | the index of grids and planes |
+//! | `quadtree`, `node` | the index of grids and planes |
 //! | `graph` | places that are nodes, distances that are hops, and their index |
 //! | `waits` | who waits for whom, until when |
 //! | [`Scheduler`] | applies the rule to every start, finish, join and leave |
@@ -64,6 +64,7 @@ mod ids;
 mod index;
 mod membership;
 pub mod metric;
+mod node;
 mod quadtree;
 pub mod rule;
 mod scheduler;
@@ -75,6 +76,9 @@ pub use error::Error;
 pub use graph::{Graph, GraphFault};
 pub use history::History;
 pub use ids::{AgentId, Step, World};
+/// For comparing indexes; not part of what is kept stable.
+#[doc(hidden)]
+pub use index::{Entry, Index};
 pub use metric::{Grid, Metric, Plane, PositionFault, Space};
 pub use rule::{Footprint, Rule};
 pub use scheduler::{NewAgent, Scheduler, Status};

@@ -82,16 +82,22 @@ pub trait Cells: Space {
     /// The cell of side `1 << log2_cell` that holds `p`, counted from the origin.
     fn cell(p: Self::Position, log2_cell: i32) -> [i64; 2];
 
-    /// Whether any position with cells in `lo..hi` (each axis, in units of `1 << log2_cell`) may
-    /// be within `bound` of `p`.
-    fn box_within(
+    /// How far something is away along one axis.
+    type Gap: Copy;
+
+    /// How far `p` is on an axis from the cells `lo..hi`, in units of `1 << log2_cell`; a little
+    /// less where it is rounded.
+    fn gap_to_cells(
         &self,
         p: Self::Position,
-        lo: [i64; 2],
-        hi: [i64; 2],
+        axis: usize,
+        lo: i64,
+        hi: i64,
         log2_cell: i32,
-        bound: f64,
-    ) -> bool;
+    ) -> Self::Gap;
+
+    /// Whether what is that far away on the two axes may be within `bound`.
+    fn gaps_within(&self, gaps: [Self::Gap; 2], bound: f64) -> bool;
 }
 
 /// Integer tiles.
@@ -135,7 +141,7 @@ impl Grid {
         gap as u32
     }
 
-    fn gaps_within(&self, dx: u32, dy: u32, bound: f64) -> bool {
+    fn both_within(&self, dx: u32, dy: u32, bound: f64) -> bool {
         match self.metric {
             Metric::Chebyshev => f64::from(dx.max(dy)) <= bound,
             Metric::Manhattan => f64::from(dx) + f64::from(dy) <= bound,
@@ -195,7 +201,7 @@ impl Space for Grid {
     }
 
     fn within(&self, p: [i32; 2], q: [i32; 2], bound: f64) -> bool {
-        self.gaps_within(self.gap(0, p[0], q[0]), self.gap(1, p[1], q[1]), bound)
+        self.both_within(self.gap(0, p[0], q[0]), self.gap(1, p[1], q[1]), bound)
     }
 }
 
@@ -204,19 +210,14 @@ impl Cells for Grid {
         p.map(|x| i64::from(x) >> log2_cell)
     }
 
-    fn box_within(
-        &self,
-        p: [i32; 2],
-        lo: [i64; 2],
-        hi: [i64; 2],
-        log2_cell: i32,
-        bound: f64,
-    ) -> bool {
-        let gap = |axis: usize| {
-            let (lo, hi) = (lo[axis] << log2_cell, (hi[axis] << log2_cell) - 1);
-            self.gap_to_interval(axis, p[axis], lo, hi)
-        };
-        self.gaps_within(gap(0), gap(1), bound)
+    type Gap = u32;
+
+    fn gap_to_cells(&self, p: [i32; 2], axis: usize, lo: i64, hi: i64, log2_cell: i32) -> u32 {
+        self.gap_to_interval(axis, p[axis], lo << log2_cell, (hi << log2_cell) - 1)
+    }
+
+    fn gaps_within(&self, [dx, dy]: [u32; 2], bound: f64) -> bool {
+        self.both_within(dx, dy, bound)
     }
 }
 
@@ -302,20 +303,15 @@ impl Cells for Plane {
         })
     }
 
-    fn box_within(
-        &self,
-        p: [f64; 2],
-        lo: [i64; 2],
-        hi: [i64; 2],
-        log2_cell: i32,
-        bound: f64,
-    ) -> bool {
-        let gap = |axis: usize| {
-            let lo = libm::ldexp(lo[axis] as f64, log2_cell);
-            let hi = libm::ldexp(hi[axis] as f64, log2_cell);
-            self.gap_to_interval(axis, p[axis], lo, hi)
-        };
-        norm(self.metric, gap(0), gap(1)) <= Self::leaning(bound)
+    type Gap = f64;
+
+    fn gap_to_cells(&self, p: [f64; 2], axis: usize, lo: i64, hi: i64, log2_cell: i32) -> f64 {
+        let [lo, hi] = [lo, hi].map(|cell| libm::ldexp(cell as f64, log2_cell));
+        self.gap_to_interval(axis, p[axis], lo, hi)
+    }
+
+    fn gaps_within(&self, [dx, dy]: [f64; 2], bound: f64) -> bool {
+        norm(self.metric, dx, dy) <= Self::leaning(bound)
     }
 }
 

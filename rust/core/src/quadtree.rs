@@ -15,6 +15,7 @@ use core::ops::ControlFlow;
 use crate::ids::{AgentId, Step, World};
 use crate::index::{Entry, Index, NONE};
 use crate::metric::Cells;
+use crate::node::Node;
 use crate::rule::Footprint;
 
 /// Added to cell numbers so that they are positive; its alternating bits keep small neighbourhoods
@@ -23,33 +24,6 @@ const CELL_OFFSET: i64 = 0x2AAA_AAAA_AAAA_AAAA;
 
 /// Deepest level: nodes of `1 << 62` cells hold every cell a position can have.
 const LEVEL_MAX: u8 = 62;
-
-#[derive(Clone, Copy, Debug)]
-struct Node {
-    /// Cell of the lower corner, aligned to `1 << level`.
-    origin: [i64; 2],
-    /// Empty slots are `NONE`; a leaf uses none of them.
-    children: [u32; 4],
-    parent: u32,
-    /// Leaf: head of the list of agents. Free node: the next free one.
-    first: u32,
-    /// Smallest clock of the agents below.
-    clock_min: Step,
-    level: u8,
-}
-
-impl Node {
-    fn holds(&self, cell: [i64; 2]) -> bool {
-        (cell[0] ^ self.origin[0]) >> self.level == 0
-            && (cell[1] ^ self.origin[1]) >> self.level == 0
-    }
-
-    /// Which child of this node holds the cell.
-    fn slot(&self, cell: [i64; 2]) -> usize {
-        let bit = self.level - 1;
-        ((cell[0] >> bit & 1) | (cell[1] >> bit & 1) << 1) as usize
-    }
-}
 
 /// The agents whose reach and speed are alike, within a factor of two. A search prunes by the
 /// widest footprint of a layer, so a few cars among walkers do not widen it for the walkers.
@@ -170,18 +144,25 @@ impl<S: Cells> Index<S> for Quadtree<S> {
         matters: impl Fn(AgentId, &Entry<S::Position>) -> Option<f64>,
         mut visit: impl FnMut(AgentId, f64, f64) -> ControlFlow<()>,
     ) {
-        let mut stack = [NONE; 4 * LEVEL_MAX as usize];
+        let mut stack = [(NONE, 0); 4 * LEVEL_MAX as usize];
         for layer in &self.layers {
             let Some(&root) = layer.roots.get(world as usize).filter(|root| **root != NONE) else {
                 continue;
             };
-            stack[0] = root;
+            stack[0] = (root, self.nodes[root as usize].clock_min);
             let bound = |clock| bound(clock, &layer.widest);
-            let look = |id, entry: &Entry<S::Position>| match matters(id, entry) {
-                Some(bound) if self.space.within(position, entry.position, bound) => {
-                    visit(id, bound, self.space.distance(position, entry.position))
+            let look = |id, entry: &Entry<S::Position>| {
+                // Most are too far for anybody of the layer; who they are need not be looked up.
+                let far = |bound| !self.space.within(position, entry.position, bound);
+                if bound(entry.clock).is_none_or(far) {
+                    return ControlFlow::Continue(());
                 }
-                _ => ControlFlow::Continue(()),
+                match matters(id, entry) {
+                    Some(bound) if self.space.within(position, entry.position, bound) => {
+                        visit(id, bound, self.space.distance(position, entry.position))
+                    }
+                    _ => ControlFlow::Continue(()),
+                }
             };
             if self.search_below(&mut stack, position, bound, look).is_break() {
                 return;
@@ -234,7 +215,7 @@ impl<S: Cells> Quadtree<S> {
 
     fn search_below(
         &self,
-        stack: &mut [u32],
+        stack: &mut [(u32, Step)],
         position: S::Position,
         bound: impl Fn(Step) -> Option<f64>,
         mut visit: impl FnMut(AgentId, &Entry<S::Position>) -> ControlFlow<()>,
@@ -242,7 +223,7 @@ impl<S: Cells> Quadtree<S> {
         let mut top = 1;
         while top > 0 {
             top -= 1;
-            let node = &self.nodes[stack[top] as usize];
+            let node = &self.nodes[stack[top].0 as usize];
             if node.level == 0 {
                 let mut at = node.first;
                 while at != NONE {
@@ -252,37 +233,33 @@ impl<S: Cells> Quadtree<S> {
                 }
                 continue;
             }
+            // The children are the four combinations of two intervals on each axis.
+            let half = 1_i64 << (node.level - 1);
+            let gaps = [0, 1].map(|axis| {
+                let lo = node.origin[axis] - CELL_OFFSET;
+                [lo, lo + half].map(|lo| {
+                    self.space.gap_to_cells(position, axis, lo, lo + half, self.log2_cell)
+                })
+            });
             let below = top;
-            for child in node.children {
-                if child == NONE || !self.may_matter(&self.nodes[child as usize], position, &bound)
-                {
+            for slot in 0..4 {
+                let (child, clock) = (node.children[slot], node.clocks[slot]);
+                let far =
+                    |bound| !self.space.gaps_within([gaps[0][slot & 1], gaps[1][slot >> 1]], bound);
+                if child == NONE || bound(clock).is_none_or(far) {
                     continue;
                 }
                 // Insertion by clock, the smallest on top; of equals the lower slot on top.
-                let clock = self.nodes[child as usize].clock_min;
                 let mut i = top;
-                while i > below && self.nodes[stack[i - 1] as usize].clock_min <= clock {
+                while i > below && stack[i - 1].1 <= clock {
                     stack[i] = stack[i - 1];
                     i -= 1;
                 }
-                stack[i] = child;
+                stack[i] = (child, clock);
                 top += 1;
             }
         }
         ControlFlow::Continue(())
-    }
-
-    fn may_matter(
-        &self,
-        node: &Node,
-        position: S::Position,
-        bound: &impl Fn(Step) -> Option<f64>,
-    ) -> bool {
-        bound(node.clock_min).is_some_and(|bound| {
-            let lo = [node.origin[0] - CELL_OFFSET, node.origin[1] - CELL_OFFSET];
-            let side = 1_i64 << node.level;
-            self.space.box_within(position, lo, [lo[0] + side, lo[1] + side], self.log2_cell, bound)
-        })
     }
 
     fn cell_of(&self, p: S::Position) -> [i64; 2] {
@@ -293,6 +270,7 @@ impl<S: Cells> Quadtree<S> {
         let node = Node {
             origin: [cell[0] >> level << level, cell[1] >> level << level],
             children: [NONE; 4],
+            clocks: [Step::MAX; 4],
             parent,
             first: NONE,
             clock_min: Step::MAX,
@@ -324,6 +302,7 @@ impl<S: Cells> Quadtree<S> {
             let above = self.new_node(node.origin, node.level + 1, NONE);
             let slot = self.nodes[above as usize].slot(node.origin);
             self.nodes[above as usize].children[slot] = root;
+            self.nodes[above as usize].clocks[slot] = node.clock_min;
             self.nodes[above as usize].clock_min = node.clock_min;
             self.nodes[root as usize].parent = above;
             root = above;
@@ -353,9 +332,19 @@ impl<S: Cells> Quadtree<S> {
         }
         self.nodes[node as usize].first = agent;
         while node != NONE && self.nodes[node as usize].clock_min > clock {
-            self.nodes[node as usize].clock_min = clock;
-            node = self.nodes[node as usize].parent;
+            node = self.set_clock(node, clock);
         }
+    }
+
+    /// Sets the smallest clock of a node and returns the parent.
+    fn set_clock(&mut self, node: u32, clock: Step) -> u32 {
+        self.nodes[node as usize].clock_min = clock;
+        let Node { parent, origin, .. } = self.nodes[node as usize];
+        if parent != NONE {
+            let above = &mut self.nodes[parent as usize];
+            above.clocks[above.slot(origin)] = clock;
+        }
+        parent
     }
 
     /// Takes an agent off its leaf's list and returns the leaf, whose clock is not yet corrected.
@@ -379,8 +368,7 @@ impl<S: Cells> Quadtree<S> {
             if self.nodes[node as usize].clock_min == clock {
                 return;
             }
-            self.nodes[node as usize].clock_min = clock;
-            node = self.nodes[node as usize].parent;
+            node = self.set_clock(node, clock);
         }
     }
 
@@ -388,7 +376,7 @@ impl<S: Cells> Quadtree<S> {
     /// become empty, then corrects clocks.
     fn prune(&mut self, mut node: u32, layer: u32, world: World) {
         while node != NONE {
-            let Node { first, children, parent, level, .. } = self.nodes[node as usize];
+            let Node { origin, first, children, parent, level, .. } = self.nodes[node as usize];
             let empty = if level == 0 { first == NONE } else { children == [NONE; 4] };
             if !empty {
                 break;
@@ -396,11 +384,10 @@ impl<S: Cells> Quadtree<S> {
             if parent == NONE {
                 self.layers[layer as usize].roots[world as usize] = NONE;
             } else {
-                for child in &mut self.nodes[parent as usize].children {
-                    if *child == node {
-                        *child = NONE;
-                    }
-                }
+                let above = &mut self.nodes[parent as usize];
+                let slot = above.slot(origin);
+                above.children[slot] = NONE;
+                above.clocks[slot] = Step::MAX;
             }
             self.nodes[node as usize].first = self.free;
             self.free = node;
@@ -413,17 +400,13 @@ impl<S: Cells> Quadtree<S> {
         let node = &self.nodes[node as usize];
         let mut clock = Step::MAX;
         if node.level > 0 {
-            for child in node.children {
-                if child != NONE {
-                    clock = clock.min(self.nodes[child as usize].clock_min);
-                }
-            }
-        } else {
-            let mut at = node.first;
-            while at != NONE {
-                clock = clock.min(self.entries[at as usize].clock);
-                at = self.entries[at as usize].next;
-            }
+            // Of an empty slot it is the largest there is.
+            return node.clocks.iter().fold(clock, |a, b| a.min(*b));
+        }
+        let mut at = node.first;
+        while at != NONE {
+            clock = clock.min(self.entries[at as usize].clock);
+            at = self.entries[at as usize].next;
         }
         clock
     }
@@ -439,6 +422,7 @@ impl<S: Cells> Quadtree<S> {
             if below.parent != at
                 || below.level + 1 != node.level
                 || node.slot(below.origin) != slot
+                || node.clocks[slot] != below.clock_min
             {
                 return Err(format!("node {child} of the index hangs in the wrong place"));
             }
