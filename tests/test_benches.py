@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import io
+import json
+import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 BENCHES = Path(__file__).parents[1] / "benches"
 
@@ -42,14 +46,43 @@ def test_every_window_gives_the_known_figures(windows, name):
     check(windows, next(w for w in windows.WINDOWS if w.name == name))
 
 
-def test_the_throughput_bench_runs_and_gives_equal_results():
+def bench(name):
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(BENCHES))
-        throughput = importlib.import_module("throughput")
+        return importlib.import_module(name)
+
+
+def test_the_throughput_bench_runs_and_gives_equal_results():
+    throughput = bench("throughput")
     first, second = throughput.rows(30, 4, 1), throughput.rows(30, 4, 1)
     assert [row.digest for row in first] == [row.digest for row in second]
     assert [row.calls_per_second > 0 for row in first] == [False, False, False, True, True]
     assert all(row.agent_steps_per_second > 0 for row in first)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_what_one_would_use_instead_decides_the_same(together):
+    pytest.importorskip("scipy")
+    rows, left_out = bench("side_by_side").measure(30, 300, 1, together=together)
+    assert [row["what"] for row in rows][:3] == ["headway", "numpy, all pairs", "scipy cKDTree"]
+    assert len(rows) == (3 if left_out else 4)
+    assert len({row["digest"] for row in rows}) == 1
+    assert all(row["mean_us"] > 0 for row in rows)
+
+
+def test_the_table_of_the_core_tells_growth_and_targets(tmp_path):
+    core, results = bench("core"), bench("results")
+    row = {"workload": "random", "rule": "conservative", "agents": 1000, "median_ns": 700}
+    row |= {"p99_ns": 3000, "mean_ns": 900.0, "rechecks": 1.1, "bytes_per_agent": 167.0}
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(core.table([row, row | {"agents": 1_000_000, "median_ns": 2100}]))
+    lines = console.export_text().splitlines()
+    assert re.search(r"1,000 +700 +1,000 +3,000 +900 +1.00x +1.10 +167", lines[1])
+    assert re.search(r"1,000,000 +2,100 +5,000 .* 3.00x", lines[2])
+    results.write(tmp_path / "core.json", "how", [row])
+    told = json.loads((tmp_path / "core.json").read_text())
+    assert told["rows"] == [row] and told["machine"]["cores"] >= 1
+    assert not re.search(r"/(home|root|work)\b", (tmp_path / "core.json").read_text())
 
 
 @pytest.mark.parametrize(
